@@ -1,0 +1,137 @@
+package catalog
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/clarus-project/clarus"
+)
+
+// A Catalog is one version of a database's schema. It is never changed; a
+// transaction that did DDL has a private child.
+type Catalog struct {
+	Version     int64
+	NextDataset clarus.DatasetID
+	Tables      []*Table
+	Logical     *Logical `json:"-"` // told by the twin, not stored
+
+	byOID map[uint32]*Table
+}
+
+// A Table says how one logical table is protected and what a provider holds.
+type Table struct {
+	ID         clarus.DatasetID
+	Schema     string
+	Name       string
+	Generation int    // goes up with every change of what the provider holds
+	Provider   string // the provider that holds the fragment
+	NextAttr   uint32
+	Columns    []*Column
+	Key        []int16 // clear primary key that the row identity derives from; empty: stored
+
+	Relation *Relation `json:"-"`
+}
+
+// A Column says how one attribute is protected.
+type Column struct {
+	ID       uint32
+	Num      int16
+	Name     string
+	Type     uint32
+	Clear    bool
+	Equality bool   // has a tag
+	Group    string // join group of the tag
+}
+
+// New binds the stored tables to the logical schema, by name.
+func New(version int64, next clarus.DatasetID, tables []*Table, l *Logical) *Catalog {
+	c := &Catalog{Version: version, NextDataset: next, Tables: tables, Logical: l, byOID: map[uint32]*Table{}}
+	for _, t := range tables {
+		for _, r := range l.Relations {
+			if r.Kind == 'r' && r.Schema == t.Schema && r.Name == t.Name {
+				t.Relation = r
+				c.byOID[r.OID] = t
+			}
+		}
+	}
+	return c
+}
+
+// Table returns the table with the given OID on the twin, or nil.
+func (c *Catalog) Table(oid uint32) *Table { return c.byOID[oid] }
+
+// Deferrable reports whether any constraint can be deferred.
+func (c *Catalog) Deferrable() bool {
+	for _, t := range c.Tables {
+		for _, k := range t.Relation.Constraints {
+			if k.Deferrable {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Reserved begins the names of the provider's columns that are not an
+// application's own.
+const Reserved = "clarus_"
+
+// RowColumn is the provider's column with the stored row identity.
+const RowColumn = Reserved + "row"
+
+// CellColumn is the name of the provider's column with the sealed cell.
+func (c *Column) CellColumn() string { return Reserved + "c" + strconv.FormatUint(uint64(c.ID), 10) }
+
+// TagColumn is the name of the provider's column with the equality tag.
+func (c *Column) TagColumn() string { return Reserved + "t" + strconv.FormatUint(uint64(c.ID), 10) }
+
+// Probe is the provider's column that stands for the attribute in keys and
+// comparisons, or "" if there is none.
+func (c *Column) Probe() string {
+	switch {
+	case c.Clear:
+		return c.Name
+	case c.Equality:
+		return c.TagColumn()
+	}
+	return ""
+}
+
+// Physical is the table's name at the provider. It carries the generation, so
+// that a stale plan fails instead of answering.
+func (t *Table) Physical() string {
+	suffix := "_" + strconv.FormatUint(uint64(t.ID), 10) + "_" + strconv.Itoa(t.Generation)
+	name := t.Name
+	for len(name)+len(suffix) > 63 {
+		name = strings.ToValidUTF8(name[:len(name)-1], "")
+	}
+	return name + suffix
+}
+
+// Derived reports whether the row identity derives from a clear key.
+func (t *Table) Derived() bool { return len(t.Key) > 0 }
+
+// Plain reports whether the provider may read the whole table.
+func (t *Table) Plain() bool {
+	for _, c := range t.Columns {
+		if !c.Clear {
+			return false
+		}
+	}
+	return true
+}
+
+// Column returns the column with the given attribute number, or nil.
+func (t *Table) Column(num int16) *Column {
+	for _, c := range t.Columns {
+		if c.Num == num {
+			return c
+		}
+	}
+	return nil
+}
+
+// Attribute is the immutable id of a column.
+func (t *Table) Attribute(c *Column) clarus.AttributeID {
+	return clarus.AttributeID{Dataset: t.ID, Attribute: c.ID}
+}

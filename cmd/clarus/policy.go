@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clarus-project/clarus/policy"
+)
+
+func policyCommand() *cobra.Command {
+	c := &cobra.Command{Use: "policy", Short: "Check and explain policies"}
+	c.AddCommand(&cobra.Command{
+		Use:     "check FILE",
+		Short:   "Report every mistake of a policy file",
+		Example: "  clarus policy check policy.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := policy.Load(args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), args[0]+": ok")
+			return nil
+		},
+	})
+	c.AddCommand(&cobra.Command{
+		Use:     "explain FILE",
+		Short:   "Say in words what a policy means",
+		Example: "  clarus policy explain policy.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := policy.Load(args[0])
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(cmd.OutOrStdout(), p.Explain())
+			return nil
+		},
+	})
+	return c
+}

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/audit"
+	"github.com/clarus-project/clarus/audit/jsonl"
+	"github.com/clarus-project/clarus/front/postgres"
+	"github.com/clarus-project/clarus/gate"
+	"github.com/clarus-project/clarus/keys/file"
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/policy"
+	"github.com/clarus-project/clarus/provider"
+	pgprovider "github.com/clarus-project/clarus/provider/postgres"
+	"github.com/clarus-project/clarus/run"
+	"github.com/clarus-project/clarus/secret"
+	"github.com/clarus-project/clarus/session"
+	"github.com/clarus-project/clarus/store"
+	"github.com/clarus-project/clarus/technique/cell"
+	"github.com/clarus-project/clarus/technique/equality"
+	"github.com/clarus-project/clarus/twin"
+)
+
+func serveCommand() *cobra.Command {
+	var config string
+	c := &cobra.Command{
+		Use:     "serve",
+		Short:   "Run the proxy",
+		Example: "  clarus serve --config clarus.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := policy.LoadConfig(config)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cfg)
+		},
+	}
+	c.Flags().StringVarP(&config, "config", "c", "clarus.yaml", "the configuration file")
+	return c
+}
+
+// describe adds the hint to an error.
+func describe(err error) string {
+	text := err.Error()
+	if e, ok := errors.AsType[*clarus.Error](err); ok && e.Hint != "" {
+		text += "\n  hint: " + e.Hint
+	}
+	return text
+}
+
+// serve runs the proxy until ctx ends.
+func serve(ctx context.Context, cfg *policy.Config) error {
+	s := &server{cfg: cfg, log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	defer s.close()
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "clarus: listening on postgres %s\n", s.listener.Addr())
+	return s.front.Serve(ctx, s.listener)
+}
+
+// server is the wiring of one running proxy.
+type server struct {
+	cfg      *policy.Config
+	log      *slog.Logger
+	listener net.Listener
+	front    *postgres.Server
+	host     *session.Host
+	twin     *twin.Server
+	sink     *jsonl.Sink
+	closers  []func()
+}
+
+func (s *server) close() {
+	for _, f := range slices.Backward(s.closers) {
+		f()
+	}
+}
+
+func (s *server) later(f func()) { s.closers = append(s.closers, f) }
+
+// maxAudit is the size at which the audit log begins a new file, in bytes.
+const maxAudit = 256 << 20
+
+func (s *server) start(ctx context.Context) error {
+	var err error
+	if s.listener, err = net.Listen("tcp", s.cfg.Listen.Postgres); err != nil {
+		return &clarus.Error{Op: "listen", Attr: s.cfg.Listen.Postgres, Kind: clarus.Misconfigured, Msg: "the address cannot be used: " + err.Error(),
+			Hint: "Stop what listens there, or choose another address in listen.postgres."}
+	}
+	s.later(func() { _ = s.listener.Close() })
+	if s.sink, err = jsonl.Open(s.cfg.Audit, jsonl.Options{MaxBytes: maxAudit}); err != nil {
+		return err
+	}
+	s.later(func() { _ = s.sink.Close() })
+	g := gate.New(s.sink)
+	s.later(func() {
+		quick, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = g.Close(quick)
+	})
+	ring, err := openRing(s.cfg)
+	if err != nil {
+		return err
+	}
+	vault := run.NewVault(ring, ring.Deployment(), cell.Technique{}, equality.Technique{})
+	if err := s.startTwin(ctx); err != nil {
+		return err
+	}
+	s.host = &session.Host{Databases: map[string]*store.Database{}, Providers: map[string]provider.Provider{}, Gate: g, Vault: vault, MaxRows: int(s.cfg.Limits.ResidualRows)}
+	for name, p := range s.cfg.Providers {
+		if s.host.Providers[name], err = newProvider(s.cfg, name, p); err != nil {
+			return err
+		}
+	}
+	if err := s.openDatabases(ctx, vault); err != nil {
+		return err
+	}
+	if err := s.startFront(); err != nil {
+		return err
+	}
+	return g.Record(ctx, audit.Event{Action: audit.ActionConfig, Outcome: audit.OutcomeDone})
+}
+
+func openRing(cfg *policy.Config) (*file.Ring, error) {
+	var unlock file.Unlock
+	ref := cfg.Keyring.Passphrase
+	if ref.IsZero() {
+		ref = cfg.Keyring.RootKey
+	}
+	word, err := cfg.Secret(ref)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Keyring.Passphrase.IsZero() {
+		unlock, err = file.RootHex(string(word))
+	} else {
+		unlock, err = file.Passphrase(secret.New(word))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(cfg.Keyring.File); errors.Is(err, fs.ErrNotExist) {
+		return file.Create(cfg.Keyring.File, unlock)
+	}
+	return file.Open(cfg.Keyring.File, unlock)
+}
+
+func (s *server) startTwin(ctx context.Context) error {
+	t := twin.Config{Directory: s.cfg.Twin.Directory, OSUser: s.cfg.Twin.User, Timeout: s.cfg.Twin.Timeout}
+	if s.cfg.Twin.Temporary > 0 {
+		t.Temporary = strconv.FormatInt(s.cfg.Twin.Temporary>>10, 10) + "kB"
+	}
+	for name, u := range s.cfg.Users {
+		t.Users = append(t.Users, name)
+		if u.Owner && (t.Owner == "" || name < t.Owner) {
+			t.Owner = name
+		}
+	}
+	slices.Sort(t.Users)
+	var err error
+	if s.twin, err = twin.Start(ctx, t); err != nil {
+		return err
+	}
+	s.later(func() {
+		quick, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		_ = s.twin.Stop(quick)
+	})
+	return nil
+}
+
+func newProvider(cfg *policy.Config, name string, p policy.Provider) (provider.Provider, error) {
+	t := pgwire.Target{User: p.Postgres.User, Timeout: 15 * time.Second}
+	host, port, err := net.SplitHostPort(p.Postgres.Address)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	t.Host, t.Port = host, uint16(n)
+	if !p.Postgres.Password.IsZero() {
+		word, err := cfg.Secret(p.Postgres.Password)
+		if err != nil {
+			return nil, err
+		}
+		t.Password = string(word)
+	}
+	if !p.Postgres.TLS.Off {
+		if t.TLS, err = clientTLS(p.Postgres.TLS, host); err != nil {
+			return nil, err
+		}
+	}
+	return pgprovider.New(name, t), nil
+}
+
+func clientTLS(c policy.ClientTLS, host string) (*tls.Config, error) {
+	conf := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if c.CA != "" {
+		pem, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, err
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, &clarus.Error{Op: "tls", Attr: c.CA, Kind: clarus.Misconfigured, Msg: "the file holds no certificate", Hint: "Give a PEM file."}
+		}
+	}
+	if c.Mode == "verify-ca" {
+		conf.InsecureSkipVerify = true // the chain is verified below, the host name is not
+		roots := conf.RootCAs
+		conf.VerifyConnection = func(cs tls.ConnectionState) error {
+			o := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
+			for _, cert := range cs.PeerCertificates[1:] {
+				o.Intermediates.AddCert(cert)
+			}
+			_, err := cs.PeerCertificates[0].Verify(o)
+			return err
+		}
+	}
+	return conf, nil
+}
+
+func (s *server) openDatabases(ctx context.Context, vault *run.Vault) error {
+	pin, err := store.NewPin(s.cfg.State)
+	if err != nil {
+		return err
+	}
+	for name, d := range s.cfg.Databases {
+		pol, err := s.cfg.PolicyOf(name)
+		if err != nil {
+			return err
+		}
+		physical := s.cfg.Providers[d.DefaultProvider].Postgres.Database
+		if physical == "" {
+			physical = name
+		}
+		db := &store.Database{Name: name, Policy: pol, Provider: s.host.Providers[d.DefaultProvider], Physical: physical, Records: vault, Twin: s.twin, Pin: pin}
+		if err := db.Open(ctx); err != nil {
+			return err
+		}
+		s.host.Databases[name] = db
+		if s.host.Builtins == nil {
+			if s.host.Builtins, s.host.System, err = builtins(ctx, db); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// builtins asks the twin what PostgreSQL itself brings.
+func builtins(ctx context.Context, db *store.Database) (*plan.Builtins, map[uint32]string, error) {
+	v := db.Current()
+	defer v.Twin.Release()
+	c, err := v.Twin.Analyst(ctx, db.Twin.Owner())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.Close()
+	f, o, r, err := c.Builtins()
+	if err != nil {
+		return nil, nil, err
+	}
+	b := &plan.Builtins{Functions: map[uint32]plan.Function{}, Operators: map[uint32]plan.Operator{}}
+	for oid, x := range f {
+		b.Functions[oid] = plan.Function(x)
+	}
+	for oid, x := range o {
+		b.Operators[oid] = plan.Operator(x)
+	}
+	return b, r, nil
+}
+
+func (s *server) startFront() error {
+	verifiers := map[string]postgres.Verifier{}
+	for name, u := range s.cfg.Users {
+		var err error
+		if u.Verifier != "" {
+			verifiers[name], err = postgres.ParseVerifier(u.Verifier)
+		} else {
+			var word []byte
+			if word, err = s.cfg.Secret(u.Password); err == nil {
+				verifiers[name], err = postgres.MakeVerifier(string(word))
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("user %s: %w", name, err)
+		}
+	}
+	o := postgres.Options{Users: func(name string) (postgres.Verifier, bool) { v, ok := verifiers[name]; return v, ok }, Open: s.open,
+		MaxMessage: int(s.cfg.Limits.Message), MaxConnections: s.cfg.Limits.Connections, Log: s.log}
+	if t := s.cfg.Listen.TLS; !t.Off {
+		cert, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
+		if err != nil {
+			return &clarus.Error{Op: "tls", Attr: t.Certificate, Kind: clarus.Misconfigured, Msg: "the certificate cannot be used: " + err.Error(),
+				Hint: "Check listen.tls in the configuration."}
+		}
+		o.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	}
+	var err error
+	s.front, err = postgres.New(o)
+	return err
+}
+
+// open starts a session for the front.
+func (s *server) open(ctx context.Context, p postgres.Principal, c *postgres.Client) (postgres.Session, error) {
+	who := audit.Principal{User: p.User, Database: p.Database, Remote: p.Remote, Application: p.Application}
+	return s.host.Open(ctx, who, p.Params, c)
+}

@@ -1,0 +1,324 @@
+package ddl
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/sqlast"
+)
+
+func (d *differ) run(provider, format string, args ...any) {
+	d.steps = append(d.steps, Step{Provider: provider, SQL: fmt.Sprintf(format, args...)})
+}
+
+func (d *differ) schemas() {
+	for _, s := range d.after.Schemas {
+		if !slices.Contains(d.before.Logical.Schemas, s) {
+			d.run(d.provider, "CREATE SCHEMA %s", sqlast.Quote(s))
+		}
+	}
+}
+
+// sequences are kept at the default provider under their logical names.
+func (d *differ) sequences() {
+	for _, s := range d.after.Sequences {
+		name := sqlast.Qualify(s.Schema, s.Name)
+		old := d.before.Logical.Sequence(s.OID)
+		switch {
+		case old == nil:
+			cycle := "NO CYCLE"
+			if s.Cycle {
+				cycle = "CYCLE"
+			}
+			d.run(d.provider, "CREATE SEQUENCE %s AS %s INCREMENT %d MINVALUE %d MAXVALUE %d START %d CACHE %d %s",
+				name, s.Type, s.Increment, s.Min, s.Max, s.Start, s.Cache, cycle)
+		case old.Schema != s.Schema || old.Name != s.Name:
+			d.run(d.provider, "ALTER SEQUENCE %s RENAME TO %s", sqlast.Qualify(old.Schema, old.Name), sqlast.Quote(s.Name))
+		}
+	}
+}
+
+// Fragment is a table's name at its provider.
+func Fragment(t *catalog.Table) string { return sqlast.Qualify(t.Schema, t.Physical()) }
+
+// physical works out the steps for tables, keys and indexes.
+func (d *differ) physical(next *catalog.Catalog) error {
+	fresh := map[uint32]bool{} // tables whose constraints are made anew
+	for _, t := range d.tables {
+		old := d.before.Table(t.Relation.OID)
+		switch {
+		case old == nil:
+			d.create(t)
+		case old.Generation != t.Generation:
+			d.create(t)
+			d.steps = append(d.steps, Step{Provider: t.Provider, Rewrite: &Rewrite{From: old, To: t}})
+			d.run(t.Provider, "DROP TABLE %s CASCADE", Fragment(old))
+		default:
+			d.alter(old, t)
+			continue
+		}
+		fresh[t.Relation.OID] = true
+	}
+	d.drops(next)
+	for _, foreign := range []bool{false, true} {
+		for _, t := range d.tables {
+			if err := d.constraints(next, t, fresh, foreign); err != nil {
+				return err
+			}
+		}
+	}
+	for _, t := range d.tables {
+		if err := d.indexes(t, fresh[t.Relation.OID]); err != nil {
+			return err
+		}
+	}
+	d.dropLast()
+	return nil
+}
+
+func (d *differ) create(t *catalog.Table) {
+	var cols []string
+	if !t.Derived() && !t.Plain() {
+		cols = append(cols, catalog.RowColumn+" uuid NOT NULL UNIQUE")
+	}
+	for _, c := range t.Columns {
+		a := t.Relation.Column(c.Num)
+		if c.Clear {
+			def := sqlast.Quote(c.Name) + " " + a.TypeName
+			if a.Collation != "" {
+				def += " COLLATE pg_catalog." + sqlast.Quote(a.Collation)
+			}
+			if t.Plain() && a.Default != "" {
+				def += " DEFAULT " + a.Default
+			}
+			if a.NotNull {
+				def += " NOT NULL"
+			}
+			cols = append(cols, def)
+			continue
+		}
+		cols = append(cols, c.CellColumn()+" bytea NOT NULL")
+		if c.Equality {
+			cols = append(cols, c.TagColumn()+" uuid")
+		}
+	}
+	d.run(t.Provider, "CREATE TABLE %s (%s)", Fragment(t), strings.Join(cols, ", "))
+}
+
+// alter follows changes that leave the rows as they are.
+func (d *differ) alter(old, t *catalog.Table) {
+	for _, c := range t.Columns {
+		was, is := old.Relation.Column(c.Num), t.Relation.Column(c.Num)
+		if !c.Clear || was == nil {
+			continue
+		}
+		column := fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s ", Fragment(t), sqlast.Quote(c.Name))
+		if was.NotNull != is.NotNull {
+			d.run(t.Provider, "%s%s NOT NULL", column, map[bool]string{true: "SET", false: "DROP"}[is.NotNull])
+		}
+		if t.Plain() && was.Default != is.Default {
+			if is.Default == "" {
+				d.run(t.Provider, "%sDROP DEFAULT", column)
+			} else {
+				d.run(t.Provider, "%sSET DEFAULT %s", column, is.Default)
+			}
+		}
+	}
+}
+
+// drops removes tables that are gone.
+func (d *differ) drops(next *catalog.Catalog) {
+	for _, old := range d.before.Tables {
+		if next.Table(old.Relation.OID) == nil {
+			d.run(old.Provider, "DROP TABLE %s CASCADE", Fragment(old))
+		}
+	}
+}
+
+// dropLast removes sequences and schemas that are gone, after what used them.
+func (d *differ) dropLast() {
+	for _, s := range d.before.Logical.Sequences {
+		if d.after.Sequence(s.OID) == nil {
+			d.run(d.provider, "DROP SEQUENCE %s CASCADE", sqlast.Qualify(s.Schema, s.Name))
+		}
+	}
+	for _, s := range d.before.Logical.Schemas {
+		if !slices.Contains(d.after.Schemas, s) {
+			d.run(d.provider, "DROP SCHEMA %s", sqlast.Quote(s))
+		}
+	}
+}
+
+// constraints follows the constraints of one table: foreign keys, or all others.
+func (d *differ) constraints(next *catalog.Catalog, t *catalog.Table, fresh map[uint32]bool, foreign bool) error {
+	var before []*catalog.Constraint
+	if old := d.before.Table(t.Relation.OID); old != nil {
+		before = old.Relation.Constraints
+	}
+	has := func(list []*catalog.Constraint, k *catalog.Constraint) bool {
+		return slices.ContainsFunc(list, func(o *catalog.Constraint) bool {
+			return o.OID == k.OID && o.Name == k.Name && o.Definition == k.Definition
+		})
+	}
+	if !fresh[t.Relation.OID] {
+		for _, k := range before {
+			if !has(t.Relation.Constraints, k) && (k.Kind == 'f') == foreign {
+				d.run(t.Provider, "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s CASCADE", Fragment(t), sqlast.Quote(k.Name))
+			}
+		}
+	}
+	for _, k := range t.Relation.Constraints {
+		if (k.Kind == 'f') != foreign || (!fresh[t.Relation.OID] && !fresh[k.Ref] && has(before, k)) {
+			continue
+		}
+		def, err := d.constraint(next, t, k)
+		if err != nil {
+			return err
+		}
+		if def != "" {
+			d.run(t.Provider, "ALTER TABLE %s ADD CONSTRAINT %s %s", Fragment(t), sqlast.Quote(k.Name), def)
+		}
+	}
+	return nil
+}
+
+// constraint is the definition of a constraint on what the provider holds; ""
+// if the twin alone upholds it.
+func (d *differ) constraint(next *catalog.Catalog, t *catalog.Table, k *catalog.Constraint) (string, error) {
+	name := "constraint " + k.Name + " of " + t.Schema + "." + t.Name
+	deferring := ""
+	if k.Deferrable {
+		deferring = " DEFERRABLE"
+		if k.Deferred {
+			deferring += " INITIALLY DEFERRED"
+		}
+	}
+	switch k.Kind {
+	case 'p', 'u':
+		cols, err := probes(t, k.Columns, name)
+		if err != nil {
+			return "", err
+		}
+		if strings.Contains(k.Definition, "NULLS NOT DISTINCT") && !t.Plain() {
+			return "", clarus.Refuse(name+": NULLS NOT DISTINCT on protected columns", "NULL has no tag; leave it out.")
+		}
+		if t.Plain() {
+			return k.Definition, nil
+		}
+		kind := map[byte]string{'p': "PRIMARY KEY", 'u': "UNIQUE"}[k.Kind]
+		return fmt.Sprintf("%s (%s)%s", kind, cols, deferring), nil
+	case 'f':
+		return foreignKey(t, next.Table(k.Ref), k, name, deferring)
+	case 'c':
+		if t.Plain() {
+			return k.Definition, nil
+		}
+		return "", nil // the twin checks every row before it is sealed
+	}
+	if t.Plain() {
+		return k.Definition, nil
+	}
+	return "", clarus.Refuse(name+": exclusion constraints on tables with protected columns", "Leave it out.")
+}
+
+var actions = map[byte]string{'a': "NO ACTION", 'r': "RESTRICT", 'c': "CASCADE", 'n': "SET NULL", 'd': "SET DEFAULT"}
+
+func foreignKey(t, ref *catalog.Table, k *catalog.Constraint, name, deferring string) (string, error) {
+	cols, err := probes(t, k.Columns, name)
+	if err != nil {
+		return "", err
+	}
+	refs, err := probes(ref, k.RefColumns, name)
+	if err != nil {
+		return "", err
+	}
+	moves := k.OnUpdate == 'c' || k.OnUpdate == 'n' || k.OnUpdate == 'd' || k.OnDelete == 'n' || k.OnDelete == 'd'
+	if moves && !t.Plain() {
+		// The provider would move a tag, or the key that cells are bound to, and leave the cells behind.
+		return "", clarus.Refuse(name+": ON UPDATE CASCADE, SET NULL and SET DEFAULT on a table with protected columns",
+			"Use NO ACTION, RESTRICT or ON DELETE CASCADE.")
+	}
+	if strings.Contains(k.Definition, "SET NULL (") || strings.Contains(k.Definition, "SET DEFAULT (") {
+		return "", clarus.Refuse(name+": a column list of SET NULL or SET DEFAULT", "Leave the list out.")
+	}
+	match := ""
+	if k.Match == 'f' {
+		match = " MATCH FULL"
+	}
+	valid := ""
+	if !k.Valid {
+		valid = " NOT VALID"
+	}
+	return fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)%s ON UPDATE %s ON DELETE %s%s%s", cols, Fragment(ref), refs, match,
+		actions[k.OnUpdate], actions[k.OnDelete], deferring, valid), nil
+}
+
+// probes lists the provider's columns that stand for attributes in a key.
+func probes(t *catalog.Table, nums []int16, name string) (string, error) {
+	list := make([]string, len(nums))
+	for i, num := range nums {
+		c := t.Column(num)
+		if c == nil || c.Probe() == "" {
+			return "", clarus.Refuse(name+" needs equality of a protected column whose type does not allow it", "Leave the constraint out.")
+		}
+		list[i] = sqlast.Quote(c.Probe())
+	}
+	return strings.Join(list, ", "), nil
+}
+
+// indexes follows the indexes that no constraint made.
+func (d *differ) indexes(t *catalog.Table, fresh bool) error {
+	var before []*catalog.Index
+	if old := d.before.Table(t.Relation.OID); old != nil && !fresh {
+		before = old.Relation.Indexes
+	}
+	find := func(list []*catalog.Index, i *catalog.Index) bool {
+		return slices.ContainsFunc(list, func(o *catalog.Index) bool { return o.OID == i.OID && o.Name == i.Name })
+	}
+	for _, i := range before {
+		if !find(t.Relation.Indexes, i) {
+			d.run(t.Provider, "DROP INDEX IF EXISTS %s", sqlast.Qualify(t.Schema, i.Name))
+		}
+	}
+	for _, i := range t.Relation.Indexes {
+		if find(before, i) {
+			continue
+		}
+		def, err := indexDefinition(t, i)
+		if err != nil {
+			return err
+		}
+		if def != "" {
+			d.run(t.Provider, "%s", def)
+		}
+	}
+	return nil
+}
+
+// indexDefinition is the index at the provider; "" where the provider could
+// not use one. A unique index must exist there, or be refused.
+func indexDefinition(t *catalog.Table, i *catalog.Index) (string, error) {
+	unique := ""
+	if i.Unique {
+		unique = "UNIQUE "
+	}
+	var cols []string
+	for _, num := range i.Columns {
+		c := t.Column(num)
+		if num == 0 || c == nil || c.Probe() == "" {
+			cols = nil
+			break
+		}
+		cols = append(cols, sqlast.Quote(c.Probe()))
+	}
+	if len(cols) == 0 || i.Partial {
+		if i.Unique {
+			return "", clarus.Refuse("unique index "+i.Name+" with an expression or a predicate", "Use a unique constraint on columns.")
+		}
+		return "", nil
+	}
+	return fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)", unique, sqlast.Quote(i.Name), Fragment(t), strings.Join(cols, ", ")), nil
+}

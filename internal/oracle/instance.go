@@ -1,0 +1,237 @@
+package oracle
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/clarus-project/clarus/internal/canary"
+)
+
+// An Instance is Clarus under one policy, with a provider of its own: an
+// unchanged PostgreSQL that logs every statement, where Clarus is the plain
+// role that owns its database, reached through a relay that records.
+type Instance struct {
+	*Target
+	Provider *Cluster
+	Relay    *canary.Relay
+	Dir      string // configuration, policy, keyring, audit, state, twin
+	Log      string // what Clarus printed
+
+	cmd    *exec.Cmd
+	exited chan struct{}
+	err    error
+}
+
+// ready is how long Clarus may take to start.
+const ready = 60 * time.Second
+
+const configuration = `version: 1
+listen: {postgres: 127.0.0.1:0, tls: off}
+users: {app: {password-env: APP_PASSWORD, owner: true}, report: {password-env: REPORT_PASSWORD}}
+databases: {app: {policy: policy.yaml}}
+providers: {cloud-a: {postgres: {address: "%s", database: app, user: clarus, password-env: CLOUD_A_PASSWORD, tls: off}, jurisdiction: DE}}
+keyring: {file: keyring.json, passphrase-env: CLARUS_PASSPHRASE}
+audit: {file: audit.jsonl}
+state: state/
+twin: {directory: "%s"}
+`
+
+// Clarus starts an instance under the policy in a file; name is what
+// refusals in scripts call it. The caller must Stop it.
+func (w *World) Clarus(ctx context.Context, name, policyFile string) (*Instance, error) {
+	policy, err := os.ReadFile(policyFile)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.build(ctx); err != nil {
+		return nil, err
+	}
+	i, err := w.instance(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.configure(policy); err != nil {
+		return nil, errors.Join(err, i.Stop())
+	}
+	config := filepath.Join(i.Dir, "clarus.yaml")
+	if err := i.start(exec.Command(w.binary, "serve", "--config", config)); err != nil {
+		return nil, errors.Join(err, i.Stop())
+	}
+	return i, nil
+}
+
+// instance starts the provider and the relay of an instance.
+func (w *World) instance(ctx context.Context, name string) (i *Instance, err error) {
+	i = &Instance{Target: &Target{Name: name, Database: "app"}, Dir: filepath.Join(w.dir, name), exited: make(chan struct{})}
+	i.Log = filepath.Join(i.Dir, "clarus.log")
+	if err := os.Mkdir(i.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	i.Provider, err = startCluster(ctx, w.template, filepath.Join(w.dir, name+"-provider"), "log_statement=all",
+		"log_parameter_max_length=-1", "log_parameter_max_length_on_error=-1")
+	if err != nil {
+		return nil, err
+	}
+	err = i.Provider.Admin(ctx, "postgres", "CREATE ROLE clarus LOGIN PASSWORD '"+Password+"'", "CREATE DATABASE app OWNER clarus")
+	if err == nil {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(int(i.Provider.Port)))
+		i.Relay, err = canary.NewRelay(address, filepath.Join(i.Dir, "traffic"))
+	}
+	if err != nil {
+		return nil, errors.Join(err, i.Stop())
+	}
+	return i, nil
+}
+
+func (i *Instance) configure(policy []byte) error {
+	for file, content := range map[string][]byte{
+		"clarus.yaml": fmt.Appendf(nil, configuration, i.Relay.Addr(), i.twin()), "policy.yaml": policy,
+	} {
+		if err := os.WriteFile(filepath.Join(i.Dir, file), content, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts the program and learns its address.
+func (i *Instance) start(cmd *exec.Cmd) error {
+	i.cmd, cmd.Dir = cmd, i.Dir
+	cmd.Env = append(cmd.Env, "PATH="+os.Getenv("PATH"), "HOME="+i.Dir, "APP_PASSWORD="+Password, "REPORT_PASSWORD="+Password,
+		"CLOUD_A_PASSWORD="+Password, "CLARUS_PASSPHRASE=correct horse battery staple")
+	address, err := i.launch()
+	if err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	i.Target.Host, i.Target.Port = host, uint16(n)
+	return err
+}
+
+// twin is the directory of the logical twin.
+func (i *Instance) twin() string { return filepath.Join(i.Dir, "twin") }
+
+// launch starts the program and returns the address in its ready line.
+func (i *Instance) launch() (string, error) {
+	stderr, err := i.cmd.StderrPipe()
+	if err != nil {
+		return "", err
+	}
+	log, err := os.Create(i.Log)
+	if err != nil {
+		return "", err
+	}
+	i.cmd.Stdout = log
+	if err := i.cmd.Start(); err != nil {
+		return "", errors.Join(err, log.Close())
+	}
+	address := make(chan string, 1)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		lines := bufio.NewReader(stderr)
+		for {
+			line, err := lines.ReadBytes('\n')
+			_, _ = log.Write(line)
+			if _, a, ok := bytes.Cut(line, []byte("clarus: listening on postgres ")); ok {
+				select {
+				case address <- string(bytes.TrimSpace(a)):
+				default:
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	go func() {
+		reading.Wait()
+		i.err = errors.Join(i.cmd.Wait(), log.Close())
+		close(i.exited)
+	}()
+	select {
+	case a := <-address:
+		return a, nil
+	case <-i.exited:
+		text, _ := os.ReadFile(i.Log)
+		return "", fmt.Errorf("clarus ended: %w\n%s", i.err, text)
+	case <-time.After(ready):
+		text, _ := os.ReadFile(i.Log)
+		return "", fmt.Errorf("clarus was not ready after %v\n%s", ready, text)
+	}
+}
+
+// StopClarus ends the program with SIGTERM and reports an end that was not
+// orderly, and processes that it left behind.
+func (i *Instance) StopClarus() error {
+	if i.cmd == nil || i.cmd.Process == nil {
+		return nil
+	}
+	children, err := canary.Children(i.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	_ = i.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-i.exited:
+		err = i.err
+	case <-time.After(30 * time.Second):
+		_ = i.cmd.Process.Kill()
+		<-i.exited
+		err = errors.New("clarus did not end within 30 s of SIGTERM")
+	}
+	i.cmd = nil
+	if err != nil {
+		text, _ := os.ReadFile(i.Log)
+		return fmt.Errorf("%w\n%s", err, text)
+	}
+	return leftovers(children)
+}
+
+// leftovers reports which of some processes, told to end, are still there.
+func leftovers(pids []int) error {
+	var left []string
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		left = nil
+		for _, pid := range pids {
+			if cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && len(cmdline) > 0 {
+				left = append(left, strings.ReplaceAll(string(cmdline), "\x00", " "))
+			}
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("clarus left processes: %q", left)
+		}
+	}
+}
+
+// Stop ends the program, the relay and the provider.
+func (i *Instance) Stop() error {
+	err := i.StopClarus()
+	if i.Relay != nil {
+		err = errors.Join(err, i.Relay.Close())
+		i.Relay = nil
+	}
+	if i.Provider != nil {
+		err = errors.Join(err, i.Provider.Stop())
+		i.Provider = nil
+	}
+	return err
+}

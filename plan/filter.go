@@ -1,0 +1,152 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/clarus-project/clarus/analyze"
+	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/pgvalue"
+)
+
+// A Cond is a condition on what a provider holds of one table. It is TRUE for
+// at least the rows that the statement needs: All, Any, Match or Null.
+type Cond interface{ cond() }
+
+// All holds where every part holds.
+type All []Cond
+
+// Any holds where one part holds.
+type Any []Cond
+
+// Match compares a column with one of Probes.
+type Match struct {
+	Column *catalog.Column
+	Tag    bool // compare tags: Probes are sealed by run, Op is "="
+	AsText bool // compare the clear column as text
+	Op     string
+	Flip   bool // the probe stands on the left
+	Probes []Probe
+}
+
+// Null tests a clear column.
+type Null struct {
+	Column *catalog.Column
+	Not    bool
+}
+
+// A Probe is a constant or a parameter of the statement.
+type Probe struct {
+	Param int // from 1; 0: a constant
+	Type  uint32
+	Value []byte // binary format
+}
+
+func (All) cond()   {}
+func (Any) cond()   {}
+func (Match) cond() {}
+func (Null) cond()  {}
+
+// where turns the analyser's filter into a condition that the provider can
+// check; nil is TRUE.
+func (env Env) where(t *catalog.Table, r *analyze.Relation) Cond {
+	if r.Secured || r.TableSample || r.Filter == nil {
+		return nil
+	}
+	return env.cond(t, r.Filter)
+}
+
+func (env Env) cond(t *catalog.Table, f analyze.Filter) Cond {
+	switch f := f.(type) {
+	case analyze.And:
+		var all All
+		for _, part := range f {
+			if c := env.cond(t, part); c != nil {
+				all = append(all, c)
+			}
+		}
+		if len(all) == 0 {
+			return nil
+		}
+		return all
+	case analyze.Or:
+		var any Any
+		for _, part := range f {
+			c := env.cond(t, part)
+			if c == nil {
+				return nil
+			}
+			any = append(any, c)
+		}
+		return any
+	case analyze.NullTest:
+		if c := t.Column(f.Attr); c != nil && c.Clear {
+			return Null{Column: c, Not: f.Not}
+		}
+	case analyze.Compare:
+		return env.compare(t, f)
+	}
+	return nil
+}
+
+func (env Env) compare(t *catalog.Table, f analyze.Compare) Cond {
+	c := t.Column(f.Attr)
+	op, builtin := env.Builtins.Operators[f.Op]
+	if c == nil || !builtin || !op.Bool || env.Builtins.Functions[f.Func].Volatility != 'i' {
+		return nil
+	}
+	m := Match{Column: c, Op: op.Name, Flip: f.Commuted}
+	for _, o := range f.Right {
+		if o.Null || o.Array {
+			return nil
+		}
+		m.Probes = append(m.Probes, Probe{Param: o.Param, Type: o.Type, Value: o.Value})
+	}
+	if len(m.Probes) == 0 || (len(m.Probes) > 1 && op.Name != "=") {
+		return nil
+	}
+	if c.Clear {
+		return env.clear(t, c, f, m)
+	}
+	if c.Equality && op.Name == "=" && sameFamily(f, m.Probes) {
+		m.Tag = true
+		return m
+	}
+	return nil
+}
+
+// clear allows comparisons whose meaning is proven equal on both servers:
+// PostgreSQL's own ordering operators, under the database's collation.
+func (env Env) clear(t *catalog.Table, c *catalog.Column, f analyze.Compare, m Match) Cond {
+	if !slices.Contains([]string{"=", "<>", "<", "<=", ">", ">="}, m.Op) {
+		return nil
+	}
+	a := t.Relation.Column(c.Num)
+	if f.Collation != 0 && (f.Collation != defaultCollation || a.Collation != "") && m.Op != "=" && m.Op != "<>" {
+		return nil
+	}
+	m.AsText = f.Type != f.ColumnType
+	if m.AsText && f.Type != typeText {
+		return nil
+	}
+	return m
+}
+
+const (
+	defaultCollation = 100
+	typeText         = 25
+)
+
+// sameFamily reports whether equality of tags is equality as the statement
+// means it.
+func sameFamily(f analyze.Compare, probes []Probe) bool {
+	want, ok := pgvalue.Family(f.ColumnType)
+	if as, okAs := pgvalue.Family(f.Type); !ok || !okAs || as != want {
+		return false
+	}
+	for _, p := range probes {
+		if got, ok := pgvalue.Family(p.Type); !ok || got != want {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,233 @@
+// Package plan turns an analysed statement into a Plan. It is pure: it knows
+// the schema and how attributes are protected, never a key or a connection.
+//
+// What it does not recognise makes a plan less clever, never less safe: the
+// residual plan, in which the twin runs the user's own statement over rows
+// that were fetched and opened, is right for every statement that it accepts.
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/analyze"
+	"github.com/clarus-project/clarus/catalog"
+)
+
+// A Class is how a statement is carried out, best first (docs/design.md).
+type Class string
+
+// The classes of plan.
+const (
+	Twin     Class = "twin"     // no row is needed: the twin answers
+	Pass     Class = "pass"     // nothing protected is touched: the provider answers
+	Residual Class = "residual" // rows are fetched, the twin answers
+)
+
+// A Plan is plain data: what to fetch, from which provider, and who finishes.
+type Plan struct {
+	Class        Class
+	Provider     string           // of the fetches and writes; "" if none is asked
+	SQL          string           // Pass: the statement as the provider gets it
+	Fetches      []Fetch          // Residual: rows to load on the twin
+	Empty        []*catalog.Table // Residual: tables that take part but whose rows do not matter
+	Targets      []*catalog.Table // tables whose rows may change
+	Locks        bool             // rows are locked: FOR UPDATE and the like
+	Sequences    []uint32         // sequences that may be drawn from or set
+	SetsSequence bool
+	Draws        bool             // asks for the session's last value of a sequence
+	Opaque       bool             // runs code that the plan cannot see through: every table is loaded
+	Why          string           // why no better class was possible
+	Tables       []*catalog.Table // all tables that take part, for the audit
+}
+
+// A Fetch asks a provider for the rows of one table that a statement may need.
+type Fetch struct {
+	Table *catalog.Table
+	Where Cond // nil: all rows
+}
+
+// An Env is what plans depend on beside the statement.
+type Env struct {
+	Catalog   *catalog.Catalog
+	Builtins  *Builtins
+	Relations map[uint32]string // names of the twin's own relations by OID
+}
+
+// writes reports whether the statement changes rows.
+func writes(st *analyze.Statement) bool { return st.Command != analyze.Select || st.ModifyingCTE }
+
+// Make plans one statement from what the analyser said of it.
+func Make(env Env, list []*analyze.Statement) (*Plan, error) {
+	if len(list) != 1 {
+		return nil, clarus.Refuse("the statement has rewrite rules", "Rules are not supported; use the table itself.")
+	}
+	st := list[0]
+	p := &Plan{Class: Residual, Locks: st.ForUpdate}
+	if st.CurrentOf {
+		return nil, clarus.Refuse("WHERE CURRENT OF is not supported", "Use the primary key in the WHERE clause.")
+	}
+	if err := env.functions(st, p); err != nil {
+		return nil, err
+	}
+	if err := env.relations(st, p); err != nil {
+		return nil, err
+	}
+	if writes(st) {
+		if err := flow(st, env.Catalog); err != nil {
+			return nil, err
+		}
+	}
+	if p.Opaque {
+		env.loadAll(p)
+	}
+	if err := oneProvider(p); err != nil {
+		return nil, err
+	}
+	if len(p.Tables) == 0 && len(p.Targets) == 0 && !p.Opaque {
+		p.Class = Twin
+	}
+	return p, nil
+}
+
+// relations sorts what the statement names into fetches and targets.
+func (env Env) relations(st *analyze.Statement, p *Plan) error {
+	for i := range st.Relations {
+		r := &st.Relations[i]
+		if r.OID < firstUserOID {
+			if err := env.system(r.OID); err != nil {
+				return err
+			}
+			continue
+		}
+		rel := env.Catalog.Logical.Relation(r.OID)
+		if rel != nil && rel.Kind == 'v' {
+			continue // its tables are named too
+		}
+		t := env.Catalog.Table(r.OID)
+		if t == nil {
+			return clarus.Refuse("the statement reads a relation that is not a table or a view", "Use tables and views.")
+		}
+		for _, list := range [][]int16{r.Selected, r.Inserted, r.Updated} {
+			for _, num := range list {
+				if num < 0 && num != tableOID {
+					return clarus.Refuse("system columns of "+rel.Qualified()+" are not supported", "Use a key column.")
+				}
+			}
+		}
+		p.Tables = append(p.Tables, t)
+		if r.Target {
+			p.Targets = append(p.Targets, t)
+		}
+		if r.References > 0 {
+			p.Fetches = append(p.Fetches, Fetch{Table: t, Where: env.where(t, r)})
+		} else {
+			p.Empty = append(p.Empty, t)
+		}
+	}
+	return nil
+}
+
+const (
+	firstUserOID = 16384
+	tableOID     = -6
+)
+
+// loadAll has every table loaded whole.
+func (env Env) loadAll(p *Plan) {
+	p.Fetches, p.Empty = nil, nil
+	p.Tables = slices.Clone(env.Catalog.Tables)
+	for _, t := range env.Catalog.Tables {
+		p.Fetches = append(p.Fetches, Fetch{Table: t})
+	}
+	p.Why = "it calls functions made by users, which may read any table"
+}
+
+// Whole is the plan that loads every table whole: for code that turned out to
+// read more than the analyser said.
+func (p *Plan) Whole(env Env) *Plan {
+	q := *p
+	env.loadAll(&q)
+	q.Opaque = true
+	return &q
+}
+
+func oneProvider(p *Plan) error {
+	for _, t := range p.Tables {
+		switch {
+		case p.Provider == "":
+			p.Provider = t.Provider
+		case p.Provider != t.Provider:
+			return clarus.Refuse(fmt.Sprintf("the statement needs tables at %s and at %s, which have no common snapshot", p.Provider, t.Provider),
+				"Place the tables at one provider, or ask for each alone.")
+		}
+	}
+	return nil
+}
+
+// flow refuses values that are computed from protected attributes and go into
+// clear columns.
+func flow(st *analyze.Statement, c *catalog.Catalog) error {
+	if !readsProtected(st, c) {
+		return nil
+	}
+	for i := range st.Relations {
+		r := &st.Relations[i]
+		t := c.Table(r.OID)
+		if !r.Target || t == nil {
+			continue
+		}
+		for _, num := range slices.Concat(r.Inserted, r.Updated) {
+			col := t.Column(num)
+			if col == nil || !col.Clear || harmless(st, c, num) {
+				continue
+			}
+			return &clarus.Error{Op: "plan", Attr: t.Schema + "." + t.Name + "." + col.Name, Kind: clarus.Denied,
+				Msg:  "a value that may be computed from protected attributes would be stored in a clear column",
+				Hint: "Assign a constant or a parameter, or protect the column in the policy."}
+		}
+	}
+	return nil
+}
+
+// harmless reports whether what the statement assigns to a column is a
+// constant, a parameter, or another clear column.
+func harmless(st *analyze.Statement, c *catalog.Catalog, num int16) bool {
+	if st.ModifyingCTE || st.HasConflict || (st.Command != analyze.Insert && st.Command != analyze.Update) {
+		return false
+	}
+	for _, t := range st.Targets {
+		if t.Column != num || t.Junk {
+			continue
+		}
+		if t.Value != nil {
+			return true
+		}
+		from := c.Table(t.Table)
+		if !t.Plain || from == nil {
+			return false
+		}
+		col := from.Column(t.Attr)
+		return col != nil && col.Clear
+	}
+	return false
+}
+
+// readsProtected reports whether the statement reads a protected attribute.
+func readsProtected(st *analyze.Statement, c *catalog.Catalog) bool {
+	for i := range st.Relations {
+		r := &st.Relations[i]
+		t := c.Table(r.OID)
+		if t == nil || t.Plain() {
+			continue
+		}
+		for _, num := range r.Selected {
+			col := t.Column(num)
+			if col == nil || !col.Clear {
+				return true
+			}
+		}
+	}
+	return false
+}

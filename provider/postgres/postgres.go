@@ -1,0 +1,487 @@
+// Package postgres speaks to a provider that is an unmodified PostgreSQL
+// server, as a plain role.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/provider"
+)
+
+// MinVersion is the lowest server version that is accepted.
+const MinVersion = 15
+
+// A Server is a provider at one address.
+type Server struct {
+	name   string
+	target pgwire.Target
+}
+
+// New returns the provider of the given name. target's database and settings
+// are set for each session.
+func New(name string, target pgwire.Target) *Server { return &Server{name, target} }
+
+// Name is the provider's name in the configuration.
+func (s *Server) Name() string { return s.name }
+
+// settings pin what the meaning of Clarus's own statements depends on.
+func settings() map[string]string {
+	return map[string]string{"search_path": "pg_catalog", "client_encoding": "UTF8", "DateStyle": "ISO, MDY", "IntervalStyle": "postgres",
+		"TimeZone": "Etc/UTC", "extra_float_digits": "1", "standard_conforming_strings": "on", "bytea_output": "hex",
+		"application_name": "", "client_min_messages": "warning"}
+}
+
+// Open connects to a database of the provider.
+func (s *Server) Open(ctx context.Context, database string) (provider.Session, error) {
+	t := s.target
+	t.Database, t.Settings = database, settings()
+	c, err := pgwire.Dial(ctx, t)
+	if err != nil {
+		return nil, s.refused(err)
+	}
+	var major int
+	if _, err := fmt.Sscanf(c.Parameter("server_version"), "%d", &major); err != nil || major < MinVersion {
+		_ = c.Close()
+		return nil, &clarus.Error{Op: "connect", Attr: s.name, Kind: clarus.Misconfigured,
+			Msg: fmt.Sprintf("the provider runs PostgreSQL %s; version %d or later is needed", c.Parameter("server_version"), MinVersion)}
+	}
+	p := &session{c: c, name: s.name}
+	c.MayReport = p.mayReport
+	return p, nil
+}
+
+// refused turns a failed connection into an error without the provider's words.
+func (s *Server) refused(err error) error {
+	e := &clarus.Error{Op: "connect", Attr: s.name, Kind: clarus.Unavailable, Msg: "the provider cannot be reached", Err: nil,
+		Hint: "Check the provider's address, credentials and TLS settings in the configuration."}
+	if se, ok := errors.AsType[*pgwire.ServerError](err); ok {
+		e.Msg = "the provider refused the connection (SQLSTATE " + se.Code + ")"
+	}
+	return e
+}
+
+// session is one connection.
+type session struct {
+	c      *pgwire.Client
+	name   string
+	dirty  bool // messages were sent since the last Sync
+	failed bool // the transaction failed; the server skips until Sync
+	broken error
+	status byte
+	parsed string // SQL of the unnamed statement
+	types  []uint32
+}
+
+// pinned are the settings that a provider may not change by itself.
+var pinned = map[string]string{"client_encoding": "UTF8", "standard_conforming_strings": "on", "integer_datetimes": "on"}
+
+func (p *session) mayReport(name, value string) error {
+	if want, ok := pinned[name]; ok && value != want {
+		return &pgwire.ProtocolError{Msg: "the provider changed " + name}
+	}
+	return nil
+}
+
+func (p *session) Parameter(name string) string { return p.c.Parameter(name) }
+
+func (p *session) Cancel(ctx context.Context) error { return p.c.Cancel(ctx) }
+
+func (p *session) Close() error { return p.c.Close() }
+
+// lost ends the connection after an error that is not the server's answer.
+func (p *session) lost(err error) error {
+	p.c.Abort()
+	kind, msg := clarus.Unavailable, "the connection to the provider broke"
+	if _, ok := errors.AsType[*pgwire.ProtocolError](err); ok {
+		kind, msg = clarus.Integrity, "the provider broke the protocol: "+err.Error()
+	}
+	p.broken = &clarus.Error{Op: "provider", Attr: p.name, Kind: kind, Msg: msg, Hint: "Connect again."}
+	return p.broken
+}
+
+func (p *session) ready() error {
+	switch {
+	case p.broken != nil:
+		return p.broken
+	case p.failed:
+		return &clarus.Error{Op: "provider", Kind: clarus.Aborted, Msg: "current transaction is aborted, commands ignored until end of transaction block"}
+	}
+	p.dirty = true
+	return nil
+}
+
+// expect reads the next frame; an ErrorResponse fails the transaction.
+func (p *session) expect(types string) (pgwire.Frame, error) {
+	f, err := p.c.Receive()
+	if err != nil {
+		return f, p.lost(err)
+	}
+	if f.Type == 'E' {
+		p.failed = true
+		err := pgwire.AsError(f)
+		if _, ok := errors.AsType[*pgwire.ServerError](err); !ok {
+			return f, p.lost(err)
+		}
+		return f, err
+	}
+	for i := range len(types) {
+		if f.Type == types[i] {
+			return f, nil
+		}
+	}
+	return f, p.lost(pgwire.Unexpected(f, types[0]))
+}
+
+func (p *session) send(ctx context.Context) (func() bool, error) {
+	p.c.Flush()
+	if err := p.c.Send(); err != nil {
+		return nil, p.lost(err)
+	}
+	return context.AfterFunc(ctx, func() {
+		quick, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = p.c.Cancel(quick)
+	}), nil
+}
+
+// parse queues a Parse of the unnamed statement, unless it is still there.
+func (p *session) parse(s provider.Statement) (queued bool) {
+	if p.parsed == s.SQL && sameTypes(p.types, s.Types) {
+		return false
+	}
+	p.parsed, p.types = "", nil
+	p.c.Parse("", s.SQL, s.Types)
+	return true
+}
+
+func sameTypes(a, b []uint32) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *session) Run(ctx context.Context, s provider.Statement, fields func([]pgwire.Field) error, row func([]byte) error) (string, error) {
+	if err := p.ready(); err != nil {
+		return "", err
+	}
+	parse := p.parse(s)
+	p.c.Bind("", "", s.Formats, s.Params, s.Results)
+	if fields != nil {
+		p.c.Describe('P', "")
+	}
+	p.c.Execute("", 0)
+	stop, err := p.send(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer stop()
+	if parse {
+		if _, err := p.expect("1"); err != nil {
+			return "", err
+		}
+		p.parsed, p.types = s.SQL, s.Types
+	}
+	if _, err := p.expect("2"); err != nil {
+		return "", err
+	}
+	if fields != nil {
+		if err := p.describe(fields); err != nil {
+			return "", err
+		}
+	}
+	return p.rows(row)
+}
+
+func (p *session) describe(fields func([]pgwire.Field) error) error {
+	f, err := p.expect("Tn")
+	if err != nil {
+		return err
+	}
+	var list []pgwire.Field
+	if f.Type == 'T' {
+		if list, err = pgwire.Fields(f.Body); err != nil {
+			return p.lost(&pgwire.ProtocolError{Msg: err.Error()})
+		}
+	}
+	if err := fields(list); err != nil {
+		return p.abandon(err)
+	}
+	return nil
+}
+
+// abandon reads the rest of a statement whose rows nobody wants, and fails the
+// transaction with cause.
+func (p *session) abandon(cause error) error {
+	if _, err := p.rows(nil); err != nil && p.broken != nil {
+		return err
+	}
+	if !p.failed {
+		if err := p.Fail(context.Background()); err != nil {
+			return err
+		}
+	}
+	return cause
+}
+
+func (p *session) rows(row func([]byte) error) (string, error) {
+	var cause error
+	for {
+		types := "CI"
+		if row != nil || cause != nil {
+			types = "CDI"
+		}
+		f, err := p.expect(types)
+		switch {
+		case err != nil:
+			if cause != nil && p.broken == nil {
+				return "", cause
+			}
+			return "", err
+		case f.Type == 'D':
+			if cause = row(f.Body); cause != nil {
+				return "", p.abandonRows(cause)
+			}
+		case f.Type == 'I':
+			return "", nil
+		default:
+			tag, err := pgwire.Tag(f.Body)
+			if err != nil {
+				return "", p.lost(&pgwire.ProtocolError{Msg: err.Error()})
+			}
+			return tag, nil
+		}
+	}
+}
+
+// abandonRows drops the rows that are still to come and fails the transaction.
+func (p *session) abandonRows(cause error) error {
+	for {
+		f, err := p.expect("CD")
+		if err != nil {
+			if p.broken != nil {
+				return err
+			}
+			return cause
+		}
+		if f.Type == 'C' {
+			if err := p.Fail(context.Background()); err != nil {
+				return err
+			}
+			return cause
+		}
+	}
+}
+
+func (p *session) Batch(ctx context.Context, s provider.Statement, params [][][]byte, row func(int, []byte) error) ([]string, int, error) {
+	const window = 256 // executions in flight, so that neither side's buffers fill up
+	tags := make([]string, 0, len(params))
+	for from := 0; from < len(params); from += window {
+		part := params[from:min(from+window, len(params))]
+		got, failed, err := p.batch(ctx, s, part, func(i int) func([]byte) error {
+			if row == nil {
+				return nil
+			}
+			return func(body []byte) error { return row(from+i, body) }
+		})
+		tags = append(tags, got...)
+		if err != nil {
+			return tags, from + failed, err
+		}
+	}
+	return tags, 0, nil
+}
+
+func (p *session) batch(ctx context.Context, s provider.Statement, params [][][]byte, row func(int) func([]byte) error) ([]string, int, error) {
+	if err := p.ready(); err != nil {
+		return nil, 0, err
+	}
+	parse := p.parse(s)
+	for _, list := range params {
+		p.c.Bind("", "", s.Formats, list, s.Results)
+		p.c.Execute("", 0)
+	}
+	stop, err := p.send(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer stop()
+	if parse {
+		if _, err := p.expect("1"); err != nil {
+			return nil, 0, err
+		}
+		p.parsed, p.types = s.SQL, s.Types
+	}
+	tags := make([]string, 0, len(params))
+	for i := range params {
+		if _, err := p.expect("2"); err != nil {
+			return tags, i, err
+		}
+		tag, err := p.rows(row(i))
+		if err != nil {
+			return tags, i, err
+		}
+		tags = append(tags, tag)
+	}
+	return tags, 0, nil
+}
+
+func (p *session) CopyIn(ctx context.Context, sql string, data func() ([]byte, error)) (string, error) {
+	stop, _, err := p.startCopy(ctx, sql, "G")
+	if err != nil {
+		return "", err
+	}
+	defer stop()
+	var cause error
+	for cause == nil {
+		var b []byte
+		if b, cause = data(); cause == nil {
+			p.c.CopyData(b)
+		}
+	}
+	if cause == io.EOF {
+		p.c.CopyDone()
+	} else {
+		p.c.CopyFail("abandoned")
+	}
+	p.c.Flush()
+	if err := p.c.Send(); err != nil {
+		return "", p.lost(err)
+	}
+	tag, err := p.rows(nil)
+	if cause != io.EOF && p.broken == nil {
+		return "", cause
+	}
+	return tag, err
+}
+
+func (p *session) startCopy(ctx context.Context, sql, expected string) (func() bool, pgwire.Frame, error) {
+	if err := p.ready(); err != nil {
+		return nil, pgwire.Frame{}, err
+	}
+	p.parsed = ""
+	p.c.Parse("", sql, nil)
+	p.c.Bind("", "", nil, nil, nil)
+	p.c.Execute("", 0)
+	stop, err := p.send(ctx)
+	if err != nil {
+		return nil, pgwire.Frame{}, err
+	}
+	var f pgwire.Frame
+	for _, t := range []string{"1", "2", expected} {
+		if f, err = p.expect(t); err != nil {
+			stop()
+			return nil, f, err
+		}
+	}
+	return stop, f, nil
+}
+
+func (p *session) CopyOut(ctx context.Context, sql string, frame func(pgwire.Frame) error) (string, error) {
+	stop, response, err := p.startCopy(ctx, sql, "H")
+	if err != nil {
+		return "", err
+	}
+	defer stop()
+	cause := frame(response)
+	for {
+		f, err := p.expect("dcC")
+		switch {
+		case err != nil:
+			return "", err
+		case f.Type == 'd' && cause == nil:
+			cause = frame(f)
+		case f.Type == 'C':
+			tag, err := pgwire.Tag(f.Body)
+			if err != nil {
+				return "", p.lost(&pgwire.ProtocolError{Msg: err.Error()})
+			}
+			if cause != nil {
+				if err := p.Fail(ctx); err != nil {
+					return "", err
+				}
+			}
+			return tag, cause
+		}
+	}
+}
+
+// Fail sends what cannot be parsed: the only way for a client to make an open
+// transaction fail at once, as PostgreSQL would after an error.
+func (p *session) Fail(ctx context.Context) error {
+	if p.broken != nil {
+		return p.broken
+	}
+	if p.failed {
+		return nil
+	}
+	p.dirty, p.parsed = true, ""
+	p.c.Parse("", "clarus: the transaction failed on this side", nil)
+	stop, err := p.send(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if _, err := p.expect("1"); p.broken != nil {
+		return err
+	}
+	return nil
+}
+
+func (p *session) Sync(context.Context) (byte, error) {
+	if p.broken != nil {
+		return 0, p.broken
+	}
+	if !p.dirty {
+		if p.status == 0 {
+			p.status = 'I'
+		}
+		return p.status, nil
+	}
+	p.c.Sync()
+	if err := p.c.Send(); err != nil {
+		return 0, p.lost(err)
+	}
+	var cause error
+	for {
+		f, err := p.c.Receive()
+		if err != nil {
+			return 0, p.lost(err)
+		}
+		switch f.Type {
+		case 'E': // a deferred constraint may fail at the end of the implicit transaction
+			cause = pgwire.AsError(f)
+		case 'Z':
+			if err := p.idle(f); err != nil {
+				return 0, err
+			}
+			return p.status, cause
+		default:
+			return 0, p.lost(pgwire.Unexpected(f, 'Z'))
+		}
+	}
+}
+
+func (p *session) idle(f pgwire.Frame) error {
+	d := pgwire.NewBody(f.Body)
+	status := d.Byte()
+	if d.Done() != nil || (status != 'I' && status != 'T' && status != 'E') {
+		return p.lost(&pgwire.ProtocolError{Msg: "the provider reported an unknown transaction state"})
+	}
+	if p.failed {
+		p.parsed = ""
+	}
+	p.status, p.dirty, p.failed = status, false, false
+	return nil
+}

@@ -1,0 +1,91 @@
+// Package run carries plans out: it fetches from providers, opens and seals by
+// column batch, lets the twin finish, and writes back by row identity.
+package run
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"sync"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/keys"
+	"github.com/clarus-project/clarus/secret"
+	"github.com/clarus-project/clarus/technique"
+)
+
+// A Vault has the codecs of attributes. It is safe for concurrent use.
+type Vault struct {
+	ring       keys.Keyring
+	deployment [16]byte
+	cell       technique.Technique // reversible, always present
+	tag        technique.Technique // preserves equality
+
+	mu     sync.Mutex
+	codecs map[codecKey]technique.Codec
+}
+
+type codecKey struct {
+	attr  clarus.AttributeID
+	typ   uint32
+	group string // of a tag; "" for the cell
+}
+
+// NewVault returns a Vault over a keyring and the two techniques that it uses.
+func NewVault(ring keys.Keyring, deployment [16]byte, cell, tag technique.Technique) *Vault {
+	return &Vault{ring: ring, deployment: deployment, cell: cell, tag: tag, codecs: map[codecKey]technique.Codec{}}
+}
+
+// Cell returns the codec of a column's sealed cell.
+func (v *Vault) Cell(ctx context.Context, t *catalog.Table, c *catalog.Column) (technique.Codec, error) {
+	return v.codec(ctx, v.cell, codecKey{attr: t.Attribute(c), typ: c.Type})
+}
+
+// Tag returns the codec of a column's equality tag; it is a Prober.
+func (v *Vault) Tag(ctx context.Context, t *catalog.Table, c *catalog.Column) (technique.Codec, error) {
+	return v.codec(ctx, v.tag, codecKey{attr: t.Attribute(c), typ: c.Type, group: c.Group})
+}
+
+// Record returns the codec of Clarus's own records, such as the sealed
+// catalogue: dataset 0, attribute n.
+func (v *Vault) Record(ctx context.Context, n uint32) (technique.Codec, error) {
+	return v.codec(ctx, v.cell, codecKey{attr: clarus.AttributeID{Attribute: n}, typ: 17})
+}
+
+func (v *Vault) codec(ctx context.Context, tech technique.Technique, k codecKey) (technique.Codec, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if c, ok := v.codecs[k]; ok {
+		return c, nil
+	}
+	s, err := tech.Configure(technique.Params{Type: k.typ, Typmod: -1, Attribute: k.attr, Deployment: v.deployment, Group: k.group})
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.Bind(context.WithoutCancel(ctx), v.ring)
+	if err == nil {
+		v.codecs[k] = c
+	}
+	return c, err
+}
+
+// rowKey derives row identities from clear keys: the first 128 bits of
+// HMAC-SHA-256 under the dataset's own key over the length-prefixed key
+// values. A clear key that is swapped between rows changes the identity, so
+// the cells beside it do not open.
+type rowKey struct{ key []byte }
+
+func (v *Vault) rowKey(ctx context.Context, t *catalog.Table) (rowKey, error) {
+	_, k, err := v.ring.Current(ctx, keys.Scope{Purpose: keys.PurposeRowID, Dataset: t.ID})
+	if err != nil {
+		return rowKey{}, err
+	}
+	return rowKey{k.Reveal()}, nil
+}
+
+func (k rowKey) id(values [][]byte) clarus.RowID {
+	mac := hmac.New(sha256.New, k.key)
+	mac.Write(secret.Fields(values...))
+	return clarus.RowID(mac.Sum(nil)[:16])
+}

@@ -1,0 +1,241 @@
+package session
+
+import (
+	"context"
+	"slices"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/ddl"
+	"github.com/clarus-project/clarus/gate"
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/provider"
+	"github.com/clarus-project/clarus/run"
+	"github.com/clarus-project/clarus/sqlast"
+	"github.com/clarus-project/clarus/store"
+)
+
+// change is the DDL of one transaction: it sees its own uncommitted schema, in
+// a scratch database of its own.
+type change struct {
+	scratch    *lease
+	catalog    *catalog.Catalog
+	statements []store.Statement
+	base       int64 // the version that it started from
+}
+
+// save stores the next version of the schema in the provider's transaction.
+func (c *change) save(ctx context.Context, s *Session) error {
+	next := *c.catalog
+	next.Version = c.base + 1
+	c.catalog = &next
+	return s.db.Append(ctx, s.remote, c.catalog, c.statements)
+}
+
+// startDDL takes the schema's lock and a scratch database for the transaction.
+func (s *Session) startDDL(ctx context.Context) error {
+	if s.ddl != nil {
+		return nil
+	}
+	if err := s.refresh(ctx); err != nil {
+		return err
+	}
+	if err := s.db.Lock(ctx, s.remote); err != nil {
+		return err
+	}
+	if err := s.refresh(ctx); err != nil {
+		return err
+	}
+	l := s.scratch
+	s.scratch = nil
+	if l == nil {
+		fresh, err := s.version.Twin.Lease(ctx, s.who.User)
+		if err != nil {
+			return err
+		}
+		fresh.User.Notices(s.notice)
+		l = &lease{Scratch: fresh, settled: -1}
+	}
+	if err := l.Finish(); err != nil {
+		return err
+	}
+	l.settled = -1
+	s.ddl = &change{scratch: l, catalog: s.version.Catalog, base: s.version.Catalog.Version}
+	return nil
+}
+
+// settleDDL ends the transaction's DDL: the scratch database becomes the next
+// version, or goes.
+func (s *Session) settleDDL(ctx context.Context, committed bool) error {
+	c := s.ddl
+	if c == nil {
+		return nil
+	}
+	s.ddl = nil
+	if !committed || len(c.statements) == 0 {
+		c.scratch.Drop()
+		return nil
+	}
+	return s.db.Publish(context.WithoutCancel(ctx), c.catalog, c.scratch.Scratch)
+}
+
+// schema carries out a DDL statement and returns its tag.
+func (s *Session) schema(ctx context.Context, permit gate.Permit, st *sqlast.Statement) (tag string, err error) {
+	form := st.Form()
+	if form.Refuse != "" {
+		return "", clarus.Refuse(form.Refuse, "See docs/limits.md.")
+	}
+	if err := s.startDDL(ctx); err != nil {
+		return "", err
+	}
+	c := s.ddl
+	if err := s.settle(c.scratch.User, &c.scratch.settled); err != nil {
+		return "", err
+	}
+	path, err := c.scratch.User.Rows("SHOW search_path")
+	if err != nil {
+		return "", err
+	}
+	before := c.catalog
+	loaded, err := s.loadFor(ctx, permit, st, form)
+	if err != nil {
+		return "", err
+	}
+	if tag, err = s.onTwin(ctx, st.Text); err != nil {
+		return "", err
+	}
+	if err := s.follow(ctx, permit, before, loaded); err != nil {
+		return "", err
+	}
+	text, err := st.Print()
+	if err != nil {
+		text = st.Text
+	}
+	c.statements = append(c.statements, store.Statement{User: s.who.User, SearchPath: path[0][0], SQL: text})
+	return tag, nil
+}
+
+// onTwin runs a statement in the transaction's scratch database.
+func (s *Session) onTwin(ctx context.Context, sql string) (tag string, err error) {
+	u := s.ddl.scratch.User
+	stop := u.Watch(ctx)
+	defer stop()
+	u.Query(sql)
+	if err := u.Send(); err != nil {
+		return "", err
+	}
+	return u.Finish()
+}
+
+// loadFor loads the tables whose rows take part in a schema statement, such as
+// those that a new constraint is checked against.
+func (s *Session) loadFor(ctx context.Context, permit gate.Permit, st *sqlast.Statement, form sqlast.DDLForm) (map[clarus.DatasetID]bool, error) {
+	c := s.ddl
+	var tables []*catalog.Table
+	if form.Data {
+		found, err := s.resolve(ctx, st.ConcernedTables(), true)
+		if err != nil {
+			return nil, err
+		}
+		tables = found
+	}
+	return s.fill(ctx, permit, c.catalog, tables)
+}
+
+// fill loads tables whole into the transaction's scratch database.
+func (s *Session) fill(ctx context.Context, permit gate.Permit, cat *catalog.Catalog, tables []*catalog.Table) (map[clarus.DatasetID]bool, error) {
+	loaded := map[clarus.DatasetID]bool{}
+	var fetches []plan.Fetch
+	for _, t := range tables {
+		if !loaded[t.ID] {
+			loaded[t.ID] = true
+			fetches = append(fetches, plan.Fetch{Table: t})
+		}
+	}
+	if len(fetches) > 0 {
+		for _, f := range fetches {
+			// The rows must not change between what is read and what is written anew.
+			if _, err := s.remote.Run(ctx, provider.Statement{SQL: "LOCK TABLE " + ddl.Fragment(f.Table) + " IN ACCESS EXCLUSIVE MODE"}, nil, nil); err != nil {
+				return nil, run.Explain(cat, err, f.Table, run.Row{})
+			}
+		}
+	}
+	rows, err := s.host.Vault.Fetch(ctx, permit, s.remote, fetches, run.Args{}, s.host.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	return loaded, run.Load(s.ddl.scratch.Scratch, rows)
+}
+
+// follow brings the provider in step with what the statement did to the twin's
+// schema.
+func (s *Session) follow(ctx context.Context, permit gate.Permit, before *catalog.Catalog, loaded map[clarus.DatasetID]bool) error {
+	c := s.ddl
+	l, err := c.scratch.Introspect()
+	if err != nil {
+		return err
+	}
+	ch, err := ddl.Diff(before, l, s.db.Policy, s.db.Provider.Name())
+	if err != nil {
+		return err
+	}
+	var missing []*catalog.Table
+	for _, step := range ch.Steps {
+		if step.Rewrite != nil && !loaded[step.Rewrite.From.ID] {
+			missing = append(missing, step.Rewrite.From)
+		}
+	}
+	if len(missing) > 0 {
+		// These tables did not take part in the statement, so their rows are as their old form says.
+		if _, err := s.fill(ctx, permit, before, missing); err != nil {
+			return err
+		}
+	}
+	for _, step := range ch.Steps {
+		if step.Provider != s.db.Provider.Name() {
+			return clarus.Refuse("tables at provider "+step.Provider+" are not reachable yet", "Place the table at "+s.db.Provider.Name()+".")
+		}
+		if err := s.step(ctx, permit, ch.Catalog, step); err != nil {
+			return err
+		}
+	}
+	c.catalog = ch.Catalog
+	return nil
+}
+
+func (s *Session) step(ctx context.Context, permit gate.Permit, cat *catalog.Catalog, step ddl.Step) error {
+	if step.Rewrite == nil {
+		_, err := s.remote.Run(ctx, provider.Statement{SQL: step.SQL}, nil, nil)
+		if err != nil {
+			return run.Explain(cat, err, nil, run.Row{})
+		}
+		return nil
+	}
+	j := &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: cat, Plan: &plan.Plan{}, Provider: s.remote, Scratch: s.ddl.scratch.Scratch}
+	return j.Carry(ctx, step.Rewrite.To)
+}
+
+// resolve finds tables by the names of a statement, in the session's search
+// path. lenient passes over what is no table.
+func (s *Session) resolve(ctx context.Context, names []sqlast.Name, lenient bool) ([]*catalog.Table, error) {
+	c, err := s.twin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []*catalog.Table
+	for _, n := range names {
+		rows, err := c.Rows("SELECT coalesce(to_regclass($1)::oid::bigint, 0)", n.String())
+		if err != nil {
+			return nil, err
+		}
+		t := s.tableByOID(rows[0][0])
+		if t == nil && !lenient {
+			return nil, &pgwire.ServerError{Severity: "ERROR", Code: "42P01", Message: "relation " + n.String() + " does not exist or is not a table"}
+		}
+		if t != nil && !slices.Contains(list, t) {
+			list = append(list, t)
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,247 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/audit"
+	"github.com/clarus-project/clarus/gate"
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/run"
+	"github.com/clarus-project/clarus/sqlast"
+	"github.com/clarus-project/clarus/twin"
+)
+
+// execute runs a portal to its end, or to limit rows if limit is not 0.
+func (s *Session) execute(ctx context.Context, p *portal, limit int) error {
+	if limit == 0 && !p.ready {
+		tag, err := s.perform(ctx, p, func(body []byte) error {
+			s.client.W().Begin('D').Bytes(body).End()
+			return s.client.W().Err()
+		})
+		if err == nil {
+			s.client.W().CommandComplete(tag)
+			p.ready, p.tag = true, tag
+		}
+		return err
+	}
+	if !p.ready {
+		tag, err := s.perform(ctx, p, func(body []byte) error { p.rows = append(p.rows, bytes.Clone(body)); return nil })
+		if err != nil {
+			return err
+		}
+		p.tag, p.ready = tag, true
+	}
+	n := len(p.rows)
+	if limit > 0 && limit < n {
+		n = limit
+	}
+	for _, body := range p.rows[:n] {
+		s.client.W().Begin('D').Bytes(body).End()
+	}
+	p.rows = p.rows[n:]
+	if len(p.rows) > 0 || (limit > 0 && n == limit) {
+		s.client.W().Empty('s')
+		return nil
+	}
+	tag := p.tag
+	if strings.HasPrefix(tag, "SELECT ") {
+		tag = "SELECT " + strconv.Itoa(n)
+	}
+	s.client.W().CommandComplete(tag)
+	return nil
+}
+
+// perform has the gate judge the statement, runs it and reports the outcome.
+func (s *Session) perform(ctx context.Context, p *portal, row func([]byte) error) (tag string, err error) {
+	switch p.st.st.Kind {
+	case sqlast.Transaction:
+		return s.transaction(ctx, p.st.st)
+	case sqlast.Set, sqlast.Show, sqlast.Discard, sqlast.Deallocate:
+		return s.utility(ctx, p, row)
+	}
+	if name, value, local, ok := p.st.st.SetConfig(); ok {
+		return s.setConfig(ctx, name, value, local, row)
+	}
+	action, class, datasets, providers := s.asked(p.st)
+	permit, err := s.host.Gate.Authorise(ctx, gate.Request{Session: s.id, Principal: s.who, Action: action, Shape: p.st.shape, Class: class,
+		Datasets: datasets, Providers: providers})
+	if err != nil {
+		return "", err
+	}
+	tag, err = s.carryOut(ctx, permit, p, row)
+	permit.Done(ctx, gate.Outcome{Rows: rowsOf(tag), SQLSTATE: state(err), Err: err})
+	if clarus.KindOf(err) == clarus.Integrity && err != nil {
+		err = errors.Join(err, s.host.Gate.Record(context.WithoutCancel(ctx), audit.Event{Session: s.id, Principal: s.who,
+			Action: audit.ActionIntegrity, Shape: p.st.shape, Datasets: datasets, Providers: providers,
+			Outcome: audit.OutcomeFailed, SQLSTATE: "XX001"}))
+	}
+	return tag, err
+}
+
+// rowsOf is the number at the end of a command tag.
+func rowsOf(tag string) int64 {
+	n, _ := strconv.ParseInt(tag[strings.LastIndexByte(tag, ' ')+1:], 10, 64)
+	return n
+}
+
+// refused records a statement that was refused before it was planned.
+func (s *Session) refused(ctx context.Context, st *sqlast.Statement, err error) error {
+	if k := clarus.KindOf(err); isServer(err) || (k != clarus.Unsupported && k != clarus.Denied) {
+		return err
+	}
+	e := s.host.Gate.Record(ctx, audit.Event{Session: s.id, Principal: s.who, Action: audit.ActionRefused,
+		Shape: audit.ShapeOf(sqlast.Shape(st.Text)), Class: audit.ClassRefuse, Outcome: audit.OutcomeRefused, SQLSTATE: "0A000"})
+	if e != nil {
+		return e
+	}
+	return err
+}
+
+func isServer(err error) bool {
+	_, ok := errors.AsType[*pgwire.ServerError](err)
+	return ok
+}
+
+// carryOut runs a permitted statement.
+func (s *Session) carryOut(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (string, error) {
+	switch p.st.st.Kind {
+	case sqlast.DDL:
+		return s.schema(ctx, permit, p.st.st)
+	case sqlast.Copy:
+		return s.copy(ctx, permit, p)
+	case sqlast.Truncate:
+		return s.truncate(ctx, permit, p.st.st)
+	case sqlast.Lock:
+		return s.lockTables(ctx, p.st.st)
+	case sqlast.Explain:
+		return s.explain(ctx, p, row)
+	}
+	if p.st.plan == nil {
+		return "", s.refused(ctx, p.st.st, clarus.Refuse("this kind of statement is not supported", "See docs/limits.md."))
+	}
+	return s.planned(ctx, permit, p, row)
+}
+
+// planned runs a query by its plan.
+func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (tag string, err error) {
+	switch pl := p.st.plan; {
+	case pl.Class == plan.Pass:
+		tag, err = s.pass(ctx, p, row)
+	case pl.Class == plan.Twin && !s.block && s.ddl == nil && len(pl.Sequences) == 0 && !pl.Draws:
+		tag, err = s.onAnalyst(ctx, p, row)
+	default:
+		tag, err = s.residual(ctx, permit, p, row)
+	}
+	if err != nil || s.block || !p.st.st.Kind.IsWrite() || !s.catalog().Deferrable() {
+		return tag, err
+	}
+	// Outside a transaction block a deferred constraint is checked now, while the error can still be reported.
+	if _, err := s.remote.Run(ctx, sql("SET CONSTRAINTS ALL IMMEDIATE"), nil, nil); err != nil {
+		return "", run.Explain(s.catalog(), err, nil, run.Row{})
+	}
+	return tag, nil
+}
+
+// pass has the provider answer.
+func (s *Session) pass(ctx context.Context, p *portal, row func([]byte) error) (string, error) {
+	remote, err := s.provider(p.st.plan.Provider)
+	if err != nil {
+		return "", err
+	}
+	expected := func(fields []pgwire.Field) error {
+		if len(fields) != len(p.st.fields) {
+			return &clarus.Error{Op: "pass", Kind: clarus.Integrity, Msg: "the provider returned other columns than expected"}
+		}
+		for i, f := range fields {
+			if f.Type != p.st.fields[i].Type || f.Format != p.results()[i] {
+				return &clarus.Error{Op: "pass", Kind: clarus.Integrity, Msg: "the provider returned columns of other types than expected"}
+			}
+		}
+		return nil
+	}
+	tag, err := remote.Run(ctx, sent(p), expected, row)
+	if isServer(err) {
+		err = s.passError(err)
+	}
+	return tag, err
+}
+
+// passError keeps the provider's words about clear data, with logical names.
+func (s *Session) passError(err error) error {
+	se, _ := errors.AsType[*pgwire.ServerError](err)
+	if class := se.Code[:min(2, len(se.Code))]; class == "22" || class == "21" {
+		return &pgwire.ServerError{Severity: "ERROR", Code: se.Code, Message: se.Message}
+	}
+	return run.ExplainClear(s.catalog(), se)
+}
+
+// onAnalyst has the twin answer what needs no rows.
+func (s *Session) onAnalyst(ctx context.Context, p *portal, row func([]byte) error) (tag string, err error) {
+	c, err := s.twin(ctx)
+	if err != nil {
+		return "", err
+	}
+	stop := c.Watch(ctx)
+	defer stop()
+	if err := c.Do("BEGIN READ ONLY"); err != nil {
+		return "", err
+	}
+	err = c.Run(s.onTwinStatement(p), row, func(t string) { tag = t })
+	if end := c.Do("ROLLBACK"); err == nil {
+		err = end
+	}
+	return tag, shifted(err, p.st.st.Offset)
+}
+
+func (s *Session) onTwinStatement(p *portal) twin.Statement {
+	return twin.Statement{SQL: p.st.st.Text, Types: p.st.params, Formats: p.bind.Formats, Params: p.bind.Params, Results: p.bind.Results}
+}
+
+// residual has the twin finish over rows that are fetched and opened.
+func (s *Session) residual(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (string, error) {
+	j, err := s.job(ctx, permit, p.st.plan)
+	if err != nil {
+		return "", err
+	}
+	j.Args = run.Args{Types: p.st.params, Formats: p.bind.Formats, Values: p.bind.Params}
+	if j.Args.Binary, err = s.binary(ctx, p); err != nil {
+		return "", err
+	}
+	if p.st.plan.Locks {
+		ok := false
+		if j.Lock, j.Skip, ok = p.st.st.RowLock(); !ok {
+			return "", clarus.Refuse("several different locking clauses in one statement", "Use the same one for all tables.")
+		}
+	}
+	act := func(c *twin.Conn, row func([]byte) error) (tag string, err error) {
+		err = c.Run(s.onTwinStatement(p), row, func(t string) { tag = t })
+		return tag, err
+	}
+	sentRows := false
+	tag, err := j.Run(ctx, act, func(body []byte) error { sentRows = true; return row(body) })
+	if twin.IsLockTimeout(err) && !j.Plan.Opaque && !sentRows {
+		// The statement ran code that reads a table which was not loaded.
+		j.Plan = j.Plan.Whole(s.env())
+		tag, err = j.Run(ctx, act, row)
+	}
+	return tag, shifted(err, p.st.st.Offset)
+}
+
+func (s *Session) job(ctx context.Context, permit gate.Permit, pl *plan.Plan) (*run.Job, error) {
+	w, err := s.workspace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	remote, err := s.provider(pl.Provider)
+	if err != nil {
+		return nil, err
+	}
+	return &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: s.catalog(), Plan: pl, Provider: remote, Scratch: w,
+		Lasting: s.block && s.ddl == nil, Limit: s.host.MaxRows}, nil
+}

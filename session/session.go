@@ -1,0 +1,292 @@
+// Package session carries out what one client asks: transactions, settings,
+// prepared statements and portals, plans, and their execution over the
+// client's own sessions at the provider and on the twin.
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/audit"
+	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/gate"
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/provider"
+	"github.com/clarus-project/clarus/run"
+	"github.com/clarus-project/clarus/store"
+	"github.com/clarus-project/clarus/twin"
+)
+
+// A Host is what all sessions share.
+type Host struct {
+	Databases map[string]*store.Database
+	Providers map[string]provider.Provider
+	Gate      *gate.Gate
+	Vault     *run.Vault
+	Builtins  *plan.Builtins
+	System    map[uint32]string // names of PostgreSQL's own relations
+	MaxRows   int               // most rows that one statement may need on this side
+}
+
+// A Client is what a session writes to.
+type Client interface {
+	W() *pgwire.Writer
+	PID() uint32
+	Notice(*pgwire.ServerError)
+	ParameterStatus(name, value string)
+	CopyIn(format byte, columns []int16) (func() ([]byte, error), error)
+}
+
+// A Session belongs to one connection. Its methods are as the front's
+// interface describes them.
+type Session struct {
+	host   *Host
+	db     *store.Database
+	client Client
+	id     string
+	who    audit.Principal
+
+	version *store.Version // nil until it is needed
+	analyst *conn
+	scratch *lease
+	remote  provider.Session
+	ddl     *change // DDL of the open transaction
+
+	settings   settings
+	reported   map[string]string
+	statements map[string]*statement
+	portals    map[string]*portal
+	block      bool // BEGIN was given
+	failed     bool // the transaction block has failed
+	doomed     bool // the implicit transaction has failed
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // of the running call
+}
+
+// conn is a connection to the twin with the settings that it was given last.
+type conn struct {
+	*twin.Conn
+	settled int
+}
+
+// lease is a scratch database with the settings of its user's connection.
+type lease struct {
+	*twin.Scratch
+	settled int
+}
+
+// Open starts the session of an authenticated user.
+func (h *Host) Open(ctx context.Context, who audit.Principal, params map[string]string, c Client) (*Session, error) {
+	db := h.Databases[who.Database]
+	if db == nil {
+		return nil, &pgwire.ServerError{Severity: "FATAL", Code: "3D000", Message: fmt.Sprintf("database %q does not exist", who.Database)}
+	}
+	s := &Session{host: h, db: db, client: c, id: rand.Text(), who: who,
+		statements: map[string]*statement{}, portals: map[string]*portal{}, reported: map[string]string{}}
+	s.settings.start()
+	if err := h.Gate.Record(ctx, audit.Event{Session: s.id, Principal: who, Action: audit.ActionSessionOpen, Outcome: audit.OutcomeDone}); err != nil {
+		return nil, err
+	}
+	if err := s.connect(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	for name, value := range params {
+		if err := s.set(ctx, name, value, false); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	if who.Application != "" {
+		if err := s.set(ctx, "application_name", who.Application, false); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	s.settings.start()
+	return s, nil
+}
+
+func (s *Session) connect(ctx context.Context) error {
+	if _, err := s.twin(ctx); err != nil {
+		return err
+	}
+	p, err := s.db.Provider.Open(ctx, s.db.Physical)
+	s.remote = p
+	return err
+}
+
+// Parameters are reported to the client after authentication.
+func (s *Session) Parameters() map[string]string {
+	p := map[string]string{"client_encoding": "UTF8", "is_superuser": "off", "session_authorization": s.who.User}
+	for _, name := range reportable {
+		if v := s.analyst.Parameter(name); v != "" {
+			p[name] = v
+		}
+	}
+	for k, v := range p {
+		s.reported[k] = v
+	}
+	return p
+}
+
+// reportable are the settings that PostgreSQL reports when they change.
+var reportable = []string{"server_version", "server_encoding", "application_name", "default_transaction_read_only", "in_hot_standby",
+	"DateStyle", "IntervalStyle", "TimeZone", "integer_datetimes", "standard_conforming_strings"}
+
+// twin returns the connection for analysis, at the current version.
+func (s *Session) twin(ctx context.Context) (*twin.Conn, error) {
+	if s.ddl != nil {
+		return s.ddl.scratch.User, s.settle(s.ddl.scratch.User, &s.ddl.scratch.settled)
+	}
+	if err := s.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if s.analyst == nil {
+		c, err := s.version.Twin.Analyst(ctx, s.who.User)
+		if err != nil {
+			return nil, err
+		}
+		s.analyst = &conn{Conn: c, settled: -1}
+		c.Notices(s.notice)
+	}
+	return s.analyst.Conn, s.settle(s.analyst.Conn, &s.analyst.settled)
+}
+
+// refresh follows the schema's current version.
+func (s *Session) refresh(context.Context) error {
+	if s.version != nil && s.version.Catalog.Version == s.db.Number() {
+		return nil
+	}
+	if s.block && s.scratch != nil && s.version != nil {
+		return &clarus.Error{Op: "schema", Kind: clarus.Conflict, Msg: "the schema changed while the transaction was open", Hint: "Try the transaction again."}
+	}
+	s.leave()
+	s.version = s.db.Current()
+	return nil
+}
+
+// leave gives up what belongs to the version in use.
+func (s *Session) leave() {
+	if s.analyst != nil {
+		_ = s.analyst.Close()
+		s.analyst = nil
+	}
+	if s.scratch != nil {
+		s.scratch.Drop()
+		s.scratch = nil
+	}
+	if s.version != nil {
+		s.version.Twin.Release()
+		s.version = nil
+	}
+}
+
+// workspace returns the session's scratch database.
+func (s *Session) workspace(ctx context.Context) (*twin.Scratch, error) {
+	if s.ddl != nil {
+		return s.ddl.scratch.Scratch, s.settle(s.ddl.scratch.User, &s.ddl.scratch.settled)
+	}
+	if err := s.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if s.scratch == nil {
+		l, err := s.version.Twin.Lease(ctx, s.who.User)
+		if err != nil {
+			return nil, err
+		}
+		s.version.Twin.Prepare()
+		l.User.Notices(s.notice)
+		s.scratch = &lease{Scratch: l, settled: -1}
+	}
+	return s.scratch.Scratch, s.settle(s.scratch.User, &s.scratch.settled)
+}
+
+// notice hands on what a statement raises on the twin.
+func (s *Session) notice(e *pgwire.ServerError) {
+	e.Schema, e.Table, e.Column = "", "", ""
+	s.client.Notice(e)
+}
+
+// catalog is the schema that the session sees.
+func (s *Session) catalog() *catalog.Catalog {
+	if s.ddl != nil {
+		return s.ddl.catalog
+	}
+	return s.version.Catalog
+}
+
+func (s *Session) env() plan.Env {
+	return plan.Env{Catalog: s.catalog(), Builtins: s.host.Builtins, Relations: s.host.System}
+}
+
+// provider returns the session at a provider.
+func (s *Session) provider(name string) (provider.Session, error) {
+	if name == "" || name == s.db.Provider.Name() {
+		return s.remote, nil
+	}
+	return nil, clarus.Refuse("tables at provider "+name+" are not reachable yet", "Place the table at "+s.db.Provider.Name()+".")
+}
+
+// run starts a call that Cancel can stop.
+func (s *Session) run(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	s.mu.Lock()
+	s.cancel = cancel
+	s.mu.Unlock()
+	return ctx, func() {
+		s.mu.Lock()
+		s.cancel = nil
+		s.mu.Unlock()
+		cancel()
+	}
+}
+
+// Cancel stops the running call, from any goroutine.
+func (s *Session) Cancel() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel()
+	}
+}
+
+// Close frees the session.
+func (s *Session) Close() {
+	if s.ddl != nil {
+		s.ddl.scratch.Drop()
+		s.ddl = nil
+	}
+	s.leave()
+	if s.remote != nil {
+		_ = s.remote.Close()
+	}
+	_ = s.host.Gate.Record(context.Background(), audit.Event{Session: s.id, Principal: s.who, Action: audit.ActionSessionClose, Outcome: audit.OutcomeDone})
+}
+
+// state is the SQLSTATE of an error, as far as the session knows it.
+func state(err error) string {
+	if se, ok := errors.AsType[*pgwire.ServerError](err); ok {
+		return se.Code
+	}
+	return ""
+}
+
+// shifted moves an error's position by the statement's offset in its string.
+func shifted(err error, offset int) error {
+	if se, ok := errors.AsType[*pgwire.ServerError](err); ok && se.Position > 0 && offset > 0 {
+		c := *se
+		c.Position += offset
+		return &c
+	}
+	return err
+}
+
+func fold(name string) string { return strings.ToLower(name) }

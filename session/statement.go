@@ -1,0 +1,208 @@
+package session
+
+import (
+	"context"
+	"slices"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/analyze"
+	"github.com/clarus-project/clarus/audit"
+	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/provider"
+	"github.com/clarus-project/clarus/sqlast"
+	"github.com/clarus-project/clarus/twin"
+)
+
+// A statement is one prepared statement: what it is, and how it will be
+// carried out under the version of the schema that it was planned for.
+type statement struct {
+	st      *sqlast.Statement // nil: the empty statement
+	shape   audit.Shape
+	oids    []uint32 // types that the client declared
+	params  []uint32
+	fields  []pgwire.Field // nil: no rows
+	plan    *plan.Plan     // nil for what is not a query
+	made    *catalog.Catalog
+	edition int // of the settings
+}
+
+// prepare analyses and plans one statement.
+func (s *Session) prepare(ctx context.Context, st *sqlast.Statement, oids []uint32) (*statement, error) {
+	p := &statement{st: st, oids: oids, shape: audit.ShapeOf(sqlast.Shape(st.Text))}
+	if _, _, _, ok := st.SetConfig(); ok {
+		p.fields = []pgwire.Field{textField("set_config")}
+		return p, nil
+	}
+	switch st.Kind {
+	case sqlast.Query, sqlast.Insert, sqlast.Update, sqlast.Delete, sqlast.Merge:
+		return p, s.analyse(ctx, p)
+	case sqlast.Show:
+		p.fields = []pgwire.Field{textField(st.ShowName())}
+	case sqlast.Explain:
+		p.fields = []pgwire.Field{textField("QUERY PLAN")}
+	}
+	return p, nil
+}
+
+func textField(name string) pgwire.Field {
+	return pgwire.Field{Name: name, Type: 25, Size: -1, Typmod: -1}
+}
+
+// analyse has the twin say what a query means, and plans it.
+func (s *Session) analyse(ctx context.Context, p *statement) error {
+	c, err := s.twin(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := c.Analyze(p.st.Text, p.oids)
+	if err != nil {
+		return shifted(err, p.st.Offset)
+	}
+	list, err := analyze.Parse(a.Tree)
+	if err != nil {
+		return err
+	}
+	p.params, p.fields, p.made, p.edition = a.Params, a.Fields, s.catalog(), s.settings.edition
+	if p.plan, err = plan.Make(s.env(), list); err != nil {
+		return err
+	}
+	var results []uint32
+	for _, f := range a.Fields {
+		results = append(results, f.Type)
+	}
+	p.plan.TryPass(s.env(), list, p.st, results)
+	if p.plan.Class == plan.Pass {
+		return s.privileges(c, p)
+	}
+	return nil
+}
+
+// privileges checks what the user may do, before a provider that knows no
+// users is asked: EXPLAIN plans the statement, and so checks, but runs nothing.
+func (s *Session) privileges(c *twin.Conn, p *statement) error {
+	err := c.Run(twin.Statement{SQL: "EXPLAIN (COSTS OFF) " + p.st.Text, Types: p.params, Params: make([][]byte, len(p.params))}, nil, nil)
+	return shifted(err, p.st.Offset-len("EXPLAIN (COSTS OFF) "))
+}
+
+// current returns the statement planned for the schema and settings that hold
+// now.
+func (s *Session) current(ctx context.Context, p *statement) (*statement, error) {
+	if p.plan == nil {
+		return p, nil
+	}
+	if _, err := s.twin(ctx); err != nil {
+		return nil, err
+	}
+	if p.made == s.catalog() && p.edition == s.settings.edition {
+		return p, nil
+	}
+	q, err := s.prepare(ctx, p.st, p.params)
+	if err != nil {
+		return nil, err
+	}
+	same := func(a, b pgwire.Field) bool { return a.Type == b.Type && a.Name == b.Name }
+	if !slices.EqualFunc(p.fields, q.fields, same) {
+		return nil, clarus.Refuse("cached plan must not change result type", "Prepare the statement again.")
+	}
+	return q, nil
+}
+
+// A portal is a statement bound to parameters.
+type portal struct {
+	st    *statement
+	bind  pgwire.Bind
+	rows  [][]byte // rows that were computed and not yet fetched
+	tag   string
+	ready bool // rows and tag are complete
+}
+
+// results are the result formats, one for each column.
+func (p *portal) results() []int16 {
+	list := make([]int16, len(p.st.fields))
+	for i := range list {
+		switch len(p.bind.Results) {
+		case 0:
+		case 1:
+			list[i] = p.bind.Results[0]
+		default:
+			list[i] = p.bind.Results[i]
+		}
+	}
+	return list
+}
+
+// described are the columns as the portal will send them.
+func (p *portal) described() []pgwire.Field {
+	fields := slices.Clone(p.st.fields)
+	for i, f := range p.results() {
+		fields[i].Format = f
+	}
+	return fields
+}
+
+// asked is the request that the gate judges.
+func (s *Session) asked(p *statement) (audit.Action, audit.Class, []string, []string) {
+	actions := map[sqlast.Kind]audit.Action{sqlast.Query: audit.ActionSelect, sqlast.Insert: audit.ActionInsert, sqlast.Update: audit.ActionUpdate,
+		sqlast.Delete: audit.ActionDelete, sqlast.Merge: audit.ActionMerge, sqlast.DDL: audit.ActionDDL}
+	action, ok := actions[p.st.Kind]
+	if !ok {
+		action = audit.ActionUtility
+	}
+	if p.plan == nil {
+		return action, "", nil, []string{s.db.Provider.Name()}
+	}
+	classes := map[plan.Class]audit.Class{plan.Twin: audit.ClassTwin, plan.Pass: audit.ClassPass, plan.Residual: audit.ClassResidual}
+	datasets := datasetNames(p.plan.Tables)
+	var providers []string
+	if p.plan.Provider != "" {
+		providers = []string{p.plan.Provider}
+	}
+	return action, classes[p.plan.Class], datasets, providers
+}
+
+func datasetNames(tables []*catalog.Table) []string {
+	var names []string
+	for _, t := range tables {
+		names = append(names, t.Schema+"."+t.Name)
+	}
+	return names
+}
+
+// binary returns the parameters in binary format, where a probe needs them and
+// the client sent text: the twin reads them.
+func (s *Session) binary(ctx context.Context, p *portal) ([][]byte, error) {
+	if !p.st.plan.Probes() {
+		return nil, nil
+	}
+	text := false
+	for i := range p.bind.Params {
+		text = text || p.bind.Format(i) == 0
+	}
+	if !text {
+		return p.bind.Params, nil
+	}
+	c, err := s.twin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sql := "SELECT "
+	for i := range p.bind.Params {
+		if i > 0 {
+			sql += ", "
+		}
+		sql += "$" + itoa(i+1)
+	}
+	var out [][]byte
+	err = c.Run(twin.Statement{SQL: sql, Types: p.st.params, Formats: p.bind.Formats, Params: p.bind.Params, Results: []int16{1}}, func(body []byte) error {
+		row, err := pgwire.Row(slices.Clone(body), nil)
+		out = row
+		return err
+	}, nil)
+	return out, err
+}
+
+func sent(p *portal) provider.Statement {
+	return provider.Statement{SQL: p.st.plan.SQL, Types: p.st.params, Formats: p.bind.Formats, Params: p.bind.Params, Results: p.bind.Results}
+}

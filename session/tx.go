@@ -1,0 +1,180 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/provider"
+	"github.com/clarus-project/clarus/run"
+	"github.com/clarus-project/clarus/sqlast"
+)
+
+// transaction carries out BEGIN, COMMIT and the like and returns the tag.
+func (s *Session) transaction(ctx context.Context, st *sqlast.Statement) (string, error) {
+	tx := st.Tx()
+	text, err := st.Print()
+	if err != nil {
+		return "", err
+	}
+	switch tx.Kind {
+	case sqlast.TxBegin:
+		return s.begin(ctx, tx, text)
+	case sqlast.TxCommit, sqlast.TxRollback:
+		if tx.Chain {
+			return "", clarus.Refuse("AND CHAIN is not supported", "Begin the next transaction by a statement of its own.")
+		}
+		return s.finish(ctx, tx.Kind == sqlast.TxCommit, text)
+	case sqlast.TxSavepoint, sqlast.TxRelease, sqlast.TxRollbackTo:
+		return s.savepoint(ctx, tx, text)
+	}
+	return "", clarus.Refuse("two-phase commit is not supported", "Use COMMIT.")
+}
+
+func (s *Session) begin(ctx context.Context, tx sqlast.Tx, text string) (string, error) {
+	if s.block {
+		s.client.Notice(&pgwire.ServerError{Severity: "WARNING", Code: "25001", Message: "there is already a transaction in progress"})
+	}
+	if _, err := s.remote.Run(ctx, provider.Statement{SQL: text}, nil, nil); err != nil {
+		return "", run.Explain(s.catalog(), err, nil, run.Row{})
+	}
+	if !s.block {
+		s.block = true
+		s.settings.begin()
+	}
+	if tx.Start {
+		return "START TRANSACTION", nil
+	}
+	return "BEGIN", nil
+}
+
+func (s *Session) finish(ctx context.Context, commit bool, text string) (string, error) {
+	if !s.block {
+		s.client.Notice(&pgwire.ServerError{Severity: "WARNING", Code: "25P01", Message: "there is no transaction in progress"})
+	}
+	if commit && s.ddl != nil && !s.failed {
+		if err := s.ddl.save(ctx, s); err != nil {
+			return "", err
+		}
+	}
+	tag, err := s.remote.Run(ctx, provider.Statement{SQL: text}, nil, nil)
+	if err != nil {
+		err = run.Explain(s.catalog(), err, nil, run.Row{})
+	}
+	committed := err == nil && tag == "COMMIT"
+	s.ended(committed)
+	if e := s.settleDDL(ctx, committed); err == nil {
+		err = e
+	}
+	return tag, err
+}
+
+// ended forgets what belonged to the transaction.
+func (s *Session) ended(committed bool) {
+	s.block, s.failed = false, false
+	s.settings.end(committed)
+	for name, p := range s.portals {
+		if p.st.st.Kind != sqlast.Transaction {
+			delete(s.portals, name)
+		}
+	}
+	if s.scratch != nil {
+		if err := s.scratch.Finish(); err != nil {
+			s.scratch.Drop()
+			s.scratch = nil
+			return
+		}
+		s.scratch.settled = -1
+	}
+}
+
+func (s *Session) savepoint(ctx context.Context, tx sqlast.Tx, text string) (string, error) {
+	if tx.Kind == sqlast.TxRollbackTo && s.ddl != nil {
+		return "", clarus.Refuse("ROLLBACK TO SAVEPOINT in a transaction that changed the schema is not supported", "Roll the whole transaction back.")
+	}
+	tag, err := s.remote.Run(ctx, provider.Statement{SQL: text}, nil, nil)
+	if err != nil {
+		if se, ok := errors.AsType[*pgwire.ServerError](err); ok && (se.Code == "3B001" || se.Code == "25P01") {
+			message := "savepoint \"" + tx.Savepoint + "\" does not exist"
+			if se.Code == "25P01" {
+				message = tag + "can only be used in transaction blocks"
+			}
+			return "", &pgwire.ServerError{Severity: "ERROR", Code: se.Code, Message: message}
+		}
+		return "", run.Explain(s.catalog(), err, nil, run.Row{})
+	}
+	switch tx.Kind {
+	case sqlast.TxSavepoint:
+		s.settings.savepoint(tx.Savepoint)
+	case sqlast.TxRollbackTo:
+		s.failed = false
+		s.settings.rollbackTo(tx.Savepoint)
+	}
+	return tag, nil
+}
+
+// fail makes the open transaction fail after an error.
+func (s *Session) fail(ctx context.Context) {
+	s.failed, s.doomed = s.block, !s.block
+	_ = s.remote.Fail(context.WithoutCancel(ctx))
+}
+
+// Fail says that an error was reported in the extended protocol.
+func (s *Session) Fail(ctx context.Context) { s.fail(ctx) }
+
+// Flush has nothing to do: the session owes no answers.
+func (s *Session) Flush(context.Context) error { return nil }
+
+// Sync ends the implicit transaction.
+func (s *Session) Sync(ctx context.Context) (byte, error) {
+	err := s.endImplicit(ctx)
+	status, e := s.remote.Sync(ctx)
+	if err == nil {
+		err = e
+	}
+	if err != nil {
+		return 0, err
+	}
+	if s.block && status == 'I' {
+		// The provider ended what it had begun; nothing of it is left.
+		return 0, &clarus.Error{Op: "sync", Kind: clarus.Integrity, Msg: "the provider ended the transaction by itself", Hint: "Connect again."}
+	}
+	switch {
+	case s.failed:
+		return 'E', nil
+	case s.block:
+		return 'T', nil
+	}
+	return 'I', nil
+}
+
+// endImplicit commits what was done outside a transaction block.
+func (s *Session) endImplicit(ctx context.Context) error {
+	if s.block {
+		return nil
+	}
+	if s.ddl == nil {
+		_, err := s.remote.Sync(ctx)
+		if err != nil {
+			err = run.Explain(s.version.Catalog, err, nil, run.Row{})
+		}
+		s.doomed = false
+		delete(s.portals, "")
+		return err
+	}
+	var err error
+	if !s.doomed {
+		if err = s.ddl.save(ctx, s); err != nil {
+			s.fail(ctx)
+		}
+	}
+	if _, e := s.remote.Sync(ctx); err == nil && e != nil {
+		err = run.Explain(s.catalog(), e, nil, run.Row{})
+	}
+	if e := s.settleDDL(ctx, err == nil && !s.doomed); err == nil {
+		err = e
+	}
+	s.doomed = false
+	return err
+}

@@ -1,0 +1,415 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/analyze"
+	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/ddl"
+	"github.com/clarus-project/clarus/gate"
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/provider"
+	"github.com/clarus-project/clarus/run"
+	"github.com/clarus-project/clarus/sqlast"
+	"github.com/clarus-project/clarus/twin"
+)
+
+func sql(text string) provider.Statement { return provider.Statement{SQL: text} }
+
+// dataRow makes the body of a DataRow of texts.
+func dataRow(texts ...string) []byte {
+	body := []byte{byte(len(texts) >> 8), byte(len(texts))}
+	for _, t := range texts {
+		n := len(t)
+		body = append(body, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+		body = append(body, t...)
+	}
+	return body
+}
+
+// utility carries out SET, SHOW, DISCARD and DEALLOCATE.
+func (s *Session) utility(ctx context.Context, p *portal, row func([]byte) error) (string, error) {
+	st := p.st.st
+	switch st.Kind {
+	case sqlast.Set:
+		return s.setStatement(ctx, st)
+	case sqlast.Show:
+		return s.show(ctx, st.ShowName(), row)
+	case sqlast.Deallocate:
+		if name := st.DeallocateName(); name == "" {
+			clear(s.statements)
+			return "DEALLOCATE ALL", nil
+		} else if _, err := s.statement(name); err != nil {
+			return "", err
+		} else {
+			delete(s.statements, name)
+			return "DEALLOCATE", nil
+		}
+	}
+	if !st.DiscardsAll() {
+		return "", clarus.Refuse("this form of DISCARD is not supported", "Use DISCARD ALL.")
+	}
+	if s.block {
+		return "", &pgwire.ServerError{Severity: "ERROR", Code: "25001", Message: "DISCARD ALL cannot run inside a transaction block"}
+	}
+	clear(s.statements)
+	clear(s.portals)
+	s.resetAll(ctx)
+	if _, err := s.remote.Run(ctx, sql("DISCARD ALL"), nil, nil); err != nil && state(err) != "25001" {
+		return "", run.Explain(s.catalog(), err, nil, run.Row{})
+	}
+	return "DISCARD ALL", nil
+}
+
+func (s *Session) resetAll(context.Context) {
+	for name := range s.settings.current {
+		s.settings.change(name, s.settings.defaults[name], false)
+	}
+}
+
+func (s *Session) setStatement(ctx context.Context, st *sqlast.Statement) (string, error) {
+	set := st.Setting()
+	switch {
+	case set.All:
+		s.resetAll(ctx)
+		_, err := s.remote.Run(ctx, sql("RESET ALL"), nil, nil)
+		return "RESET", err
+	case set.Tx:
+		text, err := st.Print()
+		if err != nil {
+			return "", err
+		}
+		tag, err := s.remote.Run(ctx, sql(text), nil, nil)
+		if isServer(err) {
+			err = run.Explain(s.catalog(), err, nil, run.Row{})
+		}
+		return tag, err
+	case set.Name == "role" || set.Name == "session_authorization":
+		return "", clarus.Refuse("SET ROLE and SET SESSION AUTHORIZATION are not supported", "Connect as the user concerned.")
+	case set.Default:
+		return s.reset(ctx, set.Name, strings.HasPrefix(strings.ToUpper(strings.TrimSpace(st.Text)), "RESET"))
+	}
+	if set.Local && !s.block {
+		s.client.Notice(&pgwire.ServerError{Severity: "WARNING", Code: "25P01", Message: "SET LOCAL can only be used in transaction blocks"})
+		return "SET", nil
+	}
+	if values, ok := fixed[set.Name]; ok {
+		text, err := st.SetText()
+		if err != nil {
+			return "", err
+		}
+		if !slices.ContainsFunc(values, func(v string) bool { return strings.Contains(fold(text), fold(v)) }) {
+			return "", clarus.Refuse("setting "+set.Name+" cannot be changed to another value", "Leave it as it is.")
+		}
+		return "SET", nil
+	}
+	text, err := st.SetText()
+	if err != nil {
+		return "", err
+	}
+	return "SET", s.apply(ctx, set.Name, text, set.Local)
+}
+
+func (s *Session) reset(ctx context.Context, name string, isReset bool) (string, error) {
+	text := s.settings.defaults[name]
+	if text == "" {
+		text = "RESET " + name
+	}
+	if err := s.apply(ctx, name, text, false); err != nil {
+		return "", err
+	}
+	s.settings.change(name, s.settings.defaults[name], false)
+	if isReset {
+		return "RESET", nil
+	}
+	return "SET", nil
+}
+
+// setConfig carries out SELECT set_config(…) as the SET that it is.
+func (s *Session) setConfig(ctx context.Context, name, value string, local bool, row func([]byte) error) (string, error) {
+	if !local || s.block {
+		if err := s.set(ctx, name, value, local); err != nil {
+			return "", err
+		}
+	}
+	return "SELECT 1", row(dataRow(value))
+}
+
+// show answers SHOW.
+func (s *Session) show(ctx context.Context, name string, row func([]byte) error) (string, error) {
+	if name == "all" {
+		return "", clarus.Refuse("SHOW ALL is not supported", "Show single settings.")
+	}
+	relay := func(body []byte) error { return row(body) }
+	if strings.HasPrefix(name, "transaction_") || (known[name] == atProvider && name != "work_mem") {
+		_, err := s.remote.Run(ctx, sql("SHOW "+sqlast.Quote(name)), nil, relay)
+		return "SHOW", err
+	}
+	c, err := s.twin(ctx)
+	if err != nil {
+		return "", err
+	}
+	quoted := sqlast.Quote(name)
+	if strings.Contains(name, ".") {
+		quoted = name
+	}
+	return "SHOW", c.Run(twin.Statement{SQL: "SHOW " + quoted}, relay, nil)
+}
+
+func (s *Session) tableByOID(text string) *catalog.Table {
+	oid, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return nil
+	}
+	return s.catalog().Table(uint32(oid))
+}
+
+// truncate carries out TRUNCATE: the twin checks privileges and references.
+func (s *Session) truncate(ctx context.Context, permit gate.Permit, st *sqlast.Statement) (string, error) {
+	form := st.TruncateForm()
+	tables, err := s.resolve(ctx, form.Tables, false)
+	if err != nil {
+		return "", err
+	}
+	if form.Cascade {
+		tables = s.referencing(tables)
+	}
+	j, err := s.job(ctx, permit, &plan.Plan{})
+	if err != nil {
+		return "", err
+	}
+	if err := j.Check(ctx, st.Text); err != nil {
+		return "", shifted(err, st.Offset)
+	}
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = ddl.Fragment(t)
+	}
+	if _, err := s.remote.Run(ctx, sql("TRUNCATE "+strings.Join(names, ", ")), nil, nil); err != nil {
+		return "", run.Explain(s.catalog(), err, nil, run.Row{})
+	}
+	if !form.Restart {
+		return "TRUNCATE TABLE", nil
+	}
+	for _, q := range s.catalog().Logical.Sequences {
+		if slices.ContainsFunc(tables, func(t *catalog.Table) bool { return t.Relation.OID == q.OwnerTable }) {
+			if _, err := s.remote.Run(ctx, sql("ALTER SEQUENCE "+sqlast.Qualify(q.Schema, q.Name)+" RESTART"), nil, nil); err != nil {
+				return "", run.Explain(s.catalog(), err, nil, run.Row{})
+			}
+		}
+	}
+	return "TRUNCATE TABLE", nil
+}
+
+// referencing adds the tables whose foreign keys lead to tables.
+func (s *Session) referencing(tables []*catalog.Table) []*catalog.Table {
+	for i := 0; i < len(tables); i++ {
+		for _, t := range s.catalog().Tables {
+			refers := slices.ContainsFunc(t.Relation.Constraints, func(k *catalog.Constraint) bool {
+				return k.Kind == 'f' && k.Ref == tables[i].Relation.OID
+			})
+			if refers && !slices.Contains(tables, t) {
+				tables = append(tables, t)
+			}
+		}
+	}
+	return tables
+}
+
+// lockTables carries out LOCK TABLE.
+func (s *Session) lockTables(ctx context.Context, st *sqlast.Statement) (string, error) {
+	if !s.block {
+		return "", &pgwire.ServerError{Severity: "ERROR", Code: "25P01", Message: "LOCK TABLE can only be used in transaction blocks"}
+	}
+	names, mode := st.LockForm()
+	tables, err := s.resolve(ctx, names, false)
+	if err != nil {
+		return "", err
+	}
+	for _, t := range tables {
+		if _, err := s.remote.Run(ctx, sql("LOCK TABLE "+ddl.Fragment(t)+" "+mode), nil, nil); err != nil {
+			return "", run.Explain(s.catalog(), err, t, run.Row{})
+		}
+	}
+	return "LOCK TABLE", nil
+}
+
+// explain shows how a statement would be carried out.
+func (s *Session) explain(ctx context.Context, p *portal, row func([]byte) error) (string, error) {
+	text, options, err := p.st.st.Explained()
+	if err != nil {
+		return "", err
+	}
+	if len(options) > 0 {
+		return "", clarus.Refuse("EXPLAIN with options is not supported", "Use plain EXPLAIN.")
+	}
+	list, err := sqlast.Parse(text)
+	if err != nil || len(list) != 1 {
+		return "", clarus.Refuse("this statement cannot be explained", "Explain a query.")
+	}
+	q, err := s.prepare(ctx, list[0], nil)
+	if err != nil {
+		return "", err
+	}
+	if q.plan == nil {
+		return "", clarus.Refuse("this statement cannot be explained", "Explain a query.")
+	}
+	for _, line := range q.plan.Describe(func(f plan.Fetch) string { return s.host.Vault.Preview(ctx, f) }) {
+		if err := row(dataRow(line)); err != nil {
+			return "", err
+		}
+	}
+	return "EXPLAIN", nil
+}
+
+// copy carries out COPY.
+func (s *Session) copy(ctx context.Context, permit gate.Permit, p *portal) (string, error) {
+	form, err := p.st.st.CopyForm()
+	if err != nil {
+		return "", err
+	}
+	if !form.Std {
+		return "", clarus.Refuse("COPY with a file or a program is not supported", "Use COPY with STDIN or STDOUT, or psql's \\copy.")
+	}
+	if form.From {
+		return s.copyIn(ctx, permit, p, form)
+	}
+	return s.copyOut(ctx, permit, p, form)
+}
+
+func (s *Session) copyOut(ctx context.Context, permit gate.Permit, p *portal, form sqlast.CopyForm) (string, error) {
+	list, err := sqlast.Parse(form.Select())
+	if err != nil || len(list) != 1 || list[0].Kind != sqlast.Query {
+		return "", clarus.Refuse("COPY of a statement that is not a query is not supported", "Copy a query.")
+	}
+	q, err := s.prepare(ctx, list[0], nil)
+	if err != nil {
+		return "", withoutPosition(err)
+	}
+	pl := *q.plan
+	pl.Class = plan.Residual
+	j, err := s.job(ctx, permit, &pl)
+	if err != nil {
+		return "", err
+	}
+	w := s.client.W()
+	tag, err := j.Run(ctx, func(c *twin.Conn, _ func([]byte) error) (string, error) {
+		return c.CopyOut(form.Text, func(f pgwire.Frame) error { w.Frame(f); return w.Err() })
+	}, func([]byte) error { return nil })
+	if err == nil {
+		w.Empty('c')
+	}
+	return tag, err
+}
+
+func withoutPosition(err error) error {
+	if se, ok := err.(*pgwire.ServerError); ok {
+		c := *se
+		c.Position = 0
+		return &c
+	}
+	return err
+}
+
+func (s *Session) copyIn(ctx context.Context, permit gate.Permit, p *portal, form sqlast.CopyForm) (string, error) {
+	tables, err := s.resolve(ctx, []sqlast.Name{*form.Table}, false)
+	if err != nil {
+		return "", err
+	}
+	t := tables[0]
+	if t.Relation.RowSecurity {
+		return "", clarus.Refuse("COPY FROM into a table with row security is not supported", "Use INSERT.")
+	}
+	pl, err := s.copyPlan(ctx, t, form)
+	if err != nil {
+		return "", err
+	}
+	j, err := s.job(ctx, permit, pl)
+	if err != nil {
+		return "", err
+	}
+	columns := len(form.Columns)
+	if columns == 0 {
+		for _, a := range t.Relation.Columns {
+			if !a.Generated {
+				columns++
+			}
+		}
+	}
+	in := &copySource{open: func() (func() ([]byte, error), error) {
+		format, formats := byte(0), make([]int16, columns)
+		if form.Binary {
+			format = 1
+			for i := range formats {
+				formats[i] = 1
+			}
+		}
+		return s.client.CopyIn(format, formats)
+	}}
+	return j.CopyIn(ctx, t, func(c *twin.Conn) (string, error) { return c.CopyIn(form.Text, in) })
+}
+
+// copyPlan says which sequences the defaults of the columns that are not
+// copied draw from: an INSERT of the same columns tells.
+func (s *Session) copyPlan(ctx context.Context, t *catalog.Table, form sqlast.CopyForm) (*plan.Plan, error) {
+	c, err := s.twin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	columns := form.Columns
+	if len(columns) == 0 {
+		for _, a := range t.Relation.Columns {
+			if !a.Generated {
+				columns = append(columns, a.Name)
+			}
+		}
+	}
+	quoted, nulls := make([]string, len(columns)), make([]string, len(columns))
+	for i, name := range columns {
+		quoted[i], nulls[i] = sqlast.Quote(name), "NULL"
+	}
+	insert := fmt.Sprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE VALUES (%s)", form.Table, strings.Join(quoted, ", "), strings.Join(nulls, ", "))
+	a, err := c.Analyze(insert, nil)
+	if err != nil {
+		return nil, withoutPosition(err)
+	}
+	list, err := analyze.Parse(a.Tree)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Make(s.env(), list)
+}
+
+// copySource reads what the client copies; it asks the client for it when the
+// twin is ready to take it.
+type copySource struct {
+	open func() (func() ([]byte, error), error)
+	next func() ([]byte, error)
+	rest []byte
+}
+
+func (c *copySource) Read(p []byte) (int, error) {
+	if c.next == nil {
+		next, err := c.open()
+		if err != nil {
+			return 0, err
+		}
+		c.next = next
+	}
+	for len(c.rest) == 0 {
+		b, err := c.next()
+		if err != nil {
+			return 0, err
+		}
+		c.rest = b
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}

@@ -1,0 +1,176 @@
+package sqlast
+
+import (
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+)
+
+// A DDLForm says how a schema statement is handled. Only forms that are
+// listed here are carried out: text is rebuilt from these nodes and no others.
+type DDLForm struct {
+	Tag    string // as PostgreSQL's command tag, for messages
+	Data   bool   // rows of existing tables take part: they are loaded before it runs
+	Refuse string // why this form is refused, if it is
+}
+
+// Form returns how the DDL statement is handled.
+func (s *Statement) Form() DDLForm { return *ddlForm(s.node) }
+
+func ddlForm(n *pg.Node) *DDLForm {
+	form := func(tag string) *DDLForm { return &DDLForm{Tag: tag} }
+	switch v := n.Node.(type) {
+	case *pg.Node_CreateStmt:
+		return createTable(v.CreateStmt)
+	case *pg.Node_IndexStmt:
+		return &DDLForm{Tag: "CREATE INDEX", Data: v.IndexStmt.Unique, Refuse: refuseIndex(v.IndexStmt)}
+	case *pg.Node_AlterTableStmt:
+		return &DDLForm{Tag: "ALTER TABLE", Data: true, Refuse: refuseAlter(v.AlterTableStmt)}
+	case *pg.Node_RenameStmt:
+		return renameForm(v.RenameStmt)
+	case *pg.Node_DropStmt:
+		return dropForm(v.DropStmt)
+	case *pg.Node_ViewStmt:
+		return form("CREATE VIEW")
+	case *pg.Node_CreateFunctionStmt:
+		return functionForm(v.CreateFunctionStmt)
+	case *pg.Node_CreateSchemaStmt:
+		return schemaForm(v.CreateSchemaStmt)
+	case *pg.Node_CreateSeqStmt:
+		return &DDLForm{Tag: "CREATE SEQUENCE", Refuse: refuseTemp(v.CreateSeqStmt.Sequence)}
+	case *pg.Node_GrantStmt:
+		return form("GRANT")
+	case *pg.Node_AlterDefaultPrivilegesStmt:
+		return form("ALTER DEFAULT PRIVILEGES")
+	case *pg.Node_CreatePolicyStmt:
+		return form("CREATE POLICY")
+	case *pg.Node_AlterPolicyStmt:
+		return form("ALTER POLICY")
+	case *pg.Node_CommentStmt:
+		return form("COMMENT")
+	case *pg.Node_AlterOwnerStmt:
+		return form("ALTER OWNER")
+	}
+	return nil
+}
+
+func refuseTemp(r *pg.RangeVar) string {
+	if r != nil && r.Relpersistence == "t" {
+		return "temporary objects are not supported"
+	}
+	if r != nil && strings.HasPrefix(r.Relname, "clarus_") {
+		return "names that begin with clarus_ are reserved"
+	}
+	return ""
+}
+
+func createTable(c *pg.CreateStmt) *DDLForm {
+	f := &DDLForm{Tag: "CREATE TABLE", Refuse: refuseTemp(c.Relation)}
+	switch {
+	case len(c.InhRelations) > 0 && c.Partbound == nil:
+		f.Refuse = "table inheritance is not supported"
+	case c.Partspec != nil || c.Partbound != nil:
+		f.Refuse = "partitioned tables are not supported"
+	case c.OfTypename != nil:
+		f.Refuse = "typed tables are not supported"
+	case c.Tablespacename != "":
+		f.Refuse = "tablespaces are not supported"
+	}
+	return f
+}
+
+func refuseIndex(i *pg.IndexStmt) string {
+	switch {
+	case i.Concurrent:
+		return "CREATE INDEX CONCURRENTLY is not supported"
+	case i.TableSpace != "":
+		return "tablespaces are not supported"
+	}
+	return ""
+}
+
+// alterCommands are the sub-commands of ALTER TABLE that are carried out.
+var alterCommands = map[pg.AlterTableType]bool{
+	pg.AlterTableType_AT_AddColumn: true, pg.AlterTableType_AT_DropColumn: true, pg.AlterTableType_AT_AlterColumnType: true,
+	pg.AlterTableType_AT_ColumnDefault: true, pg.AlterTableType_AT_SetNotNull: true, pg.AlterTableType_AT_DropNotNull: true,
+	pg.AlterTableType_AT_AddConstraint: true, pg.AlterTableType_AT_DropConstraint: true, pg.AlterTableType_AT_ValidateConstraint: true,
+	pg.AlterTableType_AT_ChangeOwner: true, pg.AlterTableType_AT_EnableRowSecurity: true, pg.AlterTableType_AT_DisableRowSecurity: true,
+	pg.AlterTableType_AT_ForceRowSecurity: true, pg.AlterTableType_AT_NoForceRowSecurity: true,
+}
+
+func refuseAlter(a *pg.AlterTableStmt) string {
+	switch a.Objtype {
+	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_SEQUENCE:
+	default:
+		return "this form of ALTER is not supported"
+	}
+	for _, c := range a.Cmds {
+		if cmd := c.GetAlterTableCmd(); cmd == nil || !alterCommands[cmd.Subtype] {
+			return "this sub-command of ALTER TABLE is not supported"
+		}
+	}
+	return ""
+}
+
+func renameForm(r *pg.RenameStmt) *DDLForm {
+	f := &DDLForm{Tag: "ALTER TABLE"}
+	switch r.RenameType {
+	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_COLUMN, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_INDEX,
+		pg.ObjectType_OBJECT_TABCONSTRAINT, pg.ObjectType_OBJECT_SEQUENCE, pg.ObjectType_OBJECT_FUNCTION, pg.ObjectType_OBJECT_POLICY:
+	default:
+		f.Refuse = "this form of RENAME is not supported"
+	}
+	if strings.HasPrefix(r.Newname, "clarus_") {
+		f.Refuse = "names that begin with clarus_ are reserved"
+	}
+	return f
+}
+
+func dropForm(d *pg.DropStmt) *DDLForm {
+	f := &DDLForm{Tag: "DROP"}
+	switch d.RemoveType {
+	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_INDEX, pg.ObjectType_OBJECT_SEQUENCE,
+		pg.ObjectType_OBJECT_FUNCTION, pg.ObjectType_OBJECT_PROCEDURE, pg.ObjectType_OBJECT_SCHEMA, pg.ObjectType_OBJECT_POLICY:
+		if d.Concurrent {
+			f.Refuse = "DROP INDEX CONCURRENTLY is not supported"
+		}
+	default:
+		f.Refuse = "this form of DROP is not supported"
+	}
+	return f
+}
+
+// functionForm allows functions in SQL and PL/pgSQL without settings of their own.
+func functionForm(c *pg.CreateFunctionStmt) *DDLForm {
+	f := &DDLForm{Tag: "CREATE FUNCTION"}
+	lang := "sql"
+	for _, o := range c.Options {
+		d := o.GetDefElem()
+		switch d.GetDefname() {
+		case "language":
+			lang = strings.ToLower(d.Arg.GetString_().GetSval())
+		case "set":
+			if name := d.Arg.GetVariableSetStmt().GetName(); name != "search_path" {
+				f.Refuse = "functions with settings other than search_path are not supported"
+			}
+		}
+	}
+	if lang != "sql" && lang != "plpgsql" {
+		f.Refuse = "functions in language " + lang + " are not supported"
+	}
+	if c.IsProcedure {
+		f.Refuse = "procedures are not supported"
+	}
+	return f
+}
+
+func schemaForm(c *pg.CreateSchemaStmt) *DDLForm {
+	f := &DDLForm{Tag: "CREATE SCHEMA"}
+	switch {
+	case len(c.SchemaElts) > 0:
+		f.Refuse = "CREATE SCHEMA with elements is not supported"
+	case strings.HasPrefix(c.Schemaname, "clarus"):
+		f.Refuse = "schema names that begin with clarus are reserved"
+	}
+	return f
+}

@@ -1,0 +1,173 @@
+package sqlast
+
+import (
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+)
+
+// Kind is the form of a statement, as far as the session tells forms apart.
+type Kind int
+
+// The kinds of statement.
+const (
+	Other Kind = iota // refused
+	Query             // SELECT, VALUES, TABLE, WITH … SELECT
+	SelectInto
+	Insert
+	Update
+	Delete
+	Merge
+	Copy
+	Transaction
+	Set
+	Show
+	Discard
+	DDL
+	Prepare
+	Execute
+	Deallocate
+	Declare
+	Fetch
+	ClosePortal
+	Explain
+	Listen
+	Unlisten
+	Notify
+	Lock
+	Truncate
+	Maintain // VACUUM, ANALYZE, REINDEX, CLUSTER
+)
+
+// IsWrite reports whether k changes rows.
+func (k Kind) IsWrite() bool { return k == Insert || k == Update || k == Delete || k == Merge }
+
+func kindOf(n *pg.Node) Kind {
+	switch v := n.Node.(type) {
+	case *pg.Node_SelectStmt:
+		if v.SelectStmt.IntoClause != nil {
+			return SelectInto
+		}
+		return Query
+	case *pg.Node_InsertStmt:
+		return Insert
+	case *pg.Node_UpdateStmt:
+		return Update
+	case *pg.Node_DeleteStmt:
+		return Delete
+	case *pg.Node_MergeStmt:
+		return Merge
+	case *pg.Node_CopyStmt:
+		return Copy
+	case *pg.Node_TransactionStmt:
+		return Transaction
+	case *pg.Node_VariableSetStmt:
+		return Set
+	case *pg.Node_VariableShowStmt:
+		return Show
+	case *pg.Node_DiscardStmt:
+		return Discard
+	case *pg.Node_PrepareStmt:
+		return Prepare
+	case *pg.Node_ExecuteStmt:
+		return Execute
+	case *pg.Node_DeallocateStmt:
+		return Deallocate
+	case *pg.Node_DeclareCursorStmt:
+		return Declare
+	case *pg.Node_FetchStmt:
+		return Fetch
+	case *pg.Node_ClosePortalStmt:
+		return ClosePortal
+	case *pg.Node_ExplainStmt:
+		return Explain
+	case *pg.Node_ListenStmt:
+		return Listen
+	case *pg.Node_UnlistenStmt:
+		return Unlisten
+	case *pg.Node_NotifyStmt:
+		return Notify
+	case *pg.Node_LockStmt:
+		return Lock
+	case *pg.Node_TruncateStmt:
+		return Truncate
+	case *pg.Node_VacuumStmt, *pg.Node_ReindexStmt, *pg.Node_ClusterStmt, *pg.Node_CheckPointStmt:
+		return Maintain
+	}
+	if ddlForm(n) != nil {
+		return DDL
+	}
+	return Other
+}
+
+// TxKind says what a transaction statement does.
+type TxKind int
+
+// The transaction statements.
+const (
+	TxOther TxKind = iota // two-phase commit: refused
+	TxBegin
+	TxCommit
+	TxRollback
+	TxSavepoint
+	TxRelease
+	TxRollbackTo
+)
+
+// A Tx is a transaction statement taken apart.
+type Tx struct {
+	Kind      TxKind
+	Start     bool // START TRANSACTION rather than BEGIN
+	Savepoint string
+	Chain     bool
+}
+
+// Tx takes a Transaction statement apart.
+func (s *Statement) Tx() Tx {
+	t := s.node.GetTransactionStmt()
+	tx := Tx{Savepoint: t.SavepointName, Chain: t.Chain}
+	switch t.Kind {
+	case pg.TransactionStmtKind_TRANS_STMT_BEGIN:
+		tx.Kind = TxBegin
+	case pg.TransactionStmtKind_TRANS_STMT_START:
+		tx.Kind, tx.Start = TxBegin, true
+	case pg.TransactionStmtKind_TRANS_STMT_COMMIT:
+		tx.Kind = TxCommit
+	case pg.TransactionStmtKind_TRANS_STMT_ROLLBACK:
+		tx.Kind = TxRollback
+	case pg.TransactionStmtKind_TRANS_STMT_SAVEPOINT:
+		tx.Kind = TxSavepoint
+	case pg.TransactionStmtKind_TRANS_STMT_RELEASE:
+		tx.Kind = TxRelease
+	case pg.TransactionStmtKind_TRANS_STMT_ROLLBACK_TO:
+		tx.Kind = TxRollbackTo
+	}
+	return tx
+}
+
+// A Setting is a SET or RESET taken apart.
+type Setting struct {
+	Name    string // lower case; "" with All
+	All     bool   // RESET ALL
+	Local   bool
+	Default bool // RESET name, SET name TO DEFAULT
+	Tx      bool // SET TRANSACTION, SET SESSION CHARACTERISTICS
+}
+
+// Setting takes a Set statement apart.
+func (s *Statement) Setting() Setting {
+	v := s.node.GetVariableSetStmt()
+	set := Setting{Name: strings.ToLower(v.Name), Local: v.IsLocal}
+	switch v.Kind {
+	case pg.VariableSetKind_VAR_RESET_ALL:
+		set.All = true
+	case pg.VariableSetKind_VAR_RESET, pg.VariableSetKind_VAR_SET_DEFAULT:
+		set.Default = true
+	case pg.VariableSetKind_VAR_SET_MULTI:
+		set.Tx = strings.HasPrefix(set.Name, "transaction") || strings.HasPrefix(set.Name, "session")
+	}
+	return set
+}
+
+// ShowName returns the setting that a Show statement asks for, in lower case.
+func (s *Statement) ShowName() string { return strings.ToLower(s.node.GetVariableShowStmt().Name) }

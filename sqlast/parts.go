@@ -1,0 +1,197 @@
+package sqlast
+
+import (
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+)
+
+// A CopyForm is a COPY statement taken apart.
+type CopyForm struct {
+	From    bool   // COPY … FROM; else TO
+	Std     bool   // STDIN or STDOUT; else a file or a program at the server
+	Table   *Name  // nil for a query
+	Query   string // the query, printed anew
+	Where   bool   // COPY … FROM … WHERE
+	Binary  bool   // FORMAT binary
+	Columns []string
+	Text    string // the statement without FREEZE, which has no meaning for what Clarus stores
+}
+
+// CopyForm takes a Copy statement apart.
+func (s *Statement) CopyForm() (CopyForm, error) {
+	c, err := s.Clone()
+	if err != nil {
+		return CopyForm{}, err
+	}
+	n := c.node.GetCopyStmt()
+	f := CopyForm{From: n.IsFrom, Std: n.Filename == "" && !n.IsProgram, Where: n.WhereClause != nil}
+	if n.Relation != nil {
+		f.Table = &Name{n.Relation.Schemaname, n.Relation.Relname}
+	}
+	if n.Query != nil {
+		if f.Query, err = print(n.Query); err != nil {
+			return f, err
+		}
+	}
+	for _, a := range n.Attlist {
+		f.Columns = append(f.Columns, a.GetString_().GetSval())
+	}
+	kept := n.Options[:0]
+	for _, o := range n.Options {
+		d := o.GetDefElem()
+		if d.GetDefname() == "format" && strings.EqualFold(d.Arg.GetString_().GetSval(), "binary") {
+			f.Binary = true
+		}
+		if d.GetDefname() != "freeze" {
+			kept = append(kept, o)
+		}
+	}
+	if len(kept) == len(n.Options) {
+		f.Text = s.Text
+		return f, nil
+	}
+	n.Options = kept
+	f.Text, err = c.Print()
+	return f, err
+}
+
+// Select is the query that reads what COPY … TO of a table writes.
+func (f CopyForm) Select() string {
+	if f.Table == nil {
+		return f.Query
+	}
+	list := "*"
+	if len(f.Columns) > 0 {
+		quoted := make([]string, len(f.Columns))
+		for i, c := range f.Columns {
+			quoted[i] = Quote(c)
+		}
+		list = strings.Join(quoted, ", ")
+	}
+	return "SELECT " + list + " FROM ONLY " + f.Table.String()
+}
+
+// String is the name, quoted.
+func (n Name) String() string {
+	if n.Schema == "" {
+		return Quote(n.Relation)
+	}
+	return Qualify(n.Schema, n.Relation)
+}
+
+// A TruncateForm is a TRUNCATE taken apart.
+type TruncateForm struct {
+	Tables  []Name
+	Restart bool
+	Cascade bool
+}
+
+// TruncateForm takes a Truncate statement apart.
+func (s *Statement) TruncateForm() TruncateForm {
+	n := s.node.GetTruncateStmt()
+	f := TruncateForm{Restart: n.RestartSeqs, Cascade: n.Behavior == pg.DropBehavior_DROP_CASCADE}
+	for _, r := range n.Relations {
+		v := r.GetRangeVar()
+		f.Tables = append(f.Tables, Name{v.Schemaname, v.Relname})
+	}
+	return f
+}
+
+// lockModes are the table lock modes by number.
+var lockModes = []string{"", "ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE",
+	"EXCLUSIVE", "ACCESS EXCLUSIVE"}
+
+// LockForm returns the tables and the mode, with NOWAIT, of a Lock statement.
+func (s *Statement) LockForm() (tables []Name, mode string) {
+	n := s.node.GetLockStmt()
+	for _, r := range n.Relations {
+		v := r.GetRangeVar()
+		tables = append(tables, Name{v.Schemaname, v.Relname})
+	}
+	mode = "IN " + lockModes[n.Mode] + " MODE"
+	if n.Nowait {
+		mode += " NOWAIT"
+	}
+	return tables, mode
+}
+
+// RowLock returns the locking clause of a query, such as "FOR UPDATE SKIP
+// LOCKED". ok is false if it has several that differ.
+func (s *Statement) RowLock() (clause string, skip, ok bool) {
+	ok = true
+	visit := func(v *pg.LockingClause) {
+		text := map[pg.LockClauseStrength]string{
+			pg.LockClauseStrength_LCS_FORKEYSHARE: "FOR KEY SHARE", pg.LockClauseStrength_LCS_FORSHARE: "FOR SHARE",
+			pg.LockClauseStrength_LCS_FORNOKEYUPDATE: "FOR NO KEY UPDATE", pg.LockClauseStrength_LCS_FORUPDATE: "FOR UPDATE",
+		}[v.Strength]
+		switch v.WaitPolicy {
+		case pg.LockWaitPolicy_LockWaitSkip:
+			text, skip = text+" SKIP LOCKED", true
+		case pg.LockWaitPolicy_LockWaitError:
+			text += " NOWAIT"
+		}
+		ok = ok && (clause == "" || clause == text)
+		clause = text
+	}
+	s.lockingClauses(visit)
+	return clause, skip, ok
+}
+
+// SetConfig recognises SELECT set_config(name, value, local) with constants.
+func (s *Statement) SetConfig() (name, value string, local, ok bool) {
+	sel := s.node.GetSelectStmt()
+	if sel == nil || len(sel.TargetList) != 1 || len(sel.FromClause) > 0 || sel.WhereClause != nil {
+		return "", "", false, false
+	}
+	call := sel.TargetList[0].GetResTarget().GetVal().GetFuncCall()
+	if call == nil || len(call.Args) != 3 || call.Funcname[len(call.Funcname)-1].GetString_().GetSval() != "set_config" {
+		return "", "", false, false
+	}
+	a, b, c := call.Args[0].GetAConst(), call.Args[1].GetAConst(), call.Args[2].GetAConst()
+	if a == nil || b == nil || c == nil || a.GetSval() == nil || b.GetSval() == nil || (c.GetBoolval() == nil && !c.Isnull) {
+		return "", "", false, false
+	}
+	return strings.ToLower(a.GetSval().Sval), b.GetSval().Sval, c.GetBoolval().GetBoolval(), true
+}
+
+// SetText is the Set statement printed anew, as a statement for the session
+// rather than the transaction.
+func (s *Statement) SetText() (string, error) {
+	c, err := s.Clone()
+	if err != nil {
+		return "", err
+	}
+	c.node.GetVariableSetStmt().IsLocal = false
+	return c.Print()
+}
+
+// Explained returns the statement that an Explain explains, and whether
+// options were given.
+func (s *Statement) Explained() (string, []string, error) {
+	e := s.node.GetExplainStmt()
+	var options []string
+	for _, o := range e.Options {
+		options = append(options, o.GetDefElem().GetDefname())
+	}
+	text, err := print(e.Query)
+	return text, options, err
+}
+
+// DeallocateName is the prepared statement's name; "" for ALL.
+func (s *Statement) DeallocateName() string { return s.node.GetDeallocateStmt().Name }
+
+// DiscardsAll reports whether a Discard statement is DISCARD ALL.
+func (s *Statement) DiscardsAll() bool {
+	return s.node.GetDiscardStmt().Target == pg.DiscardMode_DISCARD_ALL
+}
+
+// ConcernedTables returns the tables that a schema statement names.
+func (s *Statement) ConcernedTables() []Name {
+	names, _ := s.Relations()
+	return names
+}
+
+// HasReturning reports whether a query string has a data-modifying statement at
+// its top.
+func (s *Statement) HasReturning() bool { return s.Kind.IsWrite() }

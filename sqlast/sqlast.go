@@ -1,0 +1,77 @@
+// Package sqlast is the project's SQL parser: PostgreSQL's own grammar, by
+// pganalyze/pg_query_go. It knows the form of a statement, not its meaning;
+// the meaning comes from the twin's analyser (package analyze).
+package sqlast
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/clarus-project/clarus"
+)
+
+// A Statement is one statement of a query string.
+type Statement struct {
+	Text   string // as the client wrote it, without the terminating semicolon
+	Offset int    // where Text begins in the query string, in characters
+	Kind   Kind
+	node   *pg.Node
+}
+
+// Parse cuts a query string into its statements; an empty string has none.
+// A syntax error has its position in characters from 1.
+func Parse(sql string) ([]*Statement, error) {
+	tree, err := pg.Parse(sql)
+	if err != nil {
+		return nil, syntaxError(err, sql)
+	}
+	list := make([]*Statement, 0, len(tree.Stmts))
+	for _, raw := range tree.Stmts {
+		from, to := int(raw.StmtLocation), len(sql)
+		if raw.StmtLen > 0 {
+			to = from + int(raw.StmtLen)
+		}
+		text := sql[from:to]
+		list = append(list, &Statement{Text: text, Offset: utf8.RuneCountInString(sql[:from]),
+			Kind: kindOf(raw.Stmt), node: raw.Stmt})
+	}
+	return list, nil
+}
+
+func syntaxError(err error, sql string) error {
+	e := &clarus.Error{Op: "parse", Kind: clarus.Invalid, Msg: err.Error()}
+	if strings.ContainsRune(sql, 0) {
+		e.Msg = "the statement contains a zero byte"
+	}
+	return e
+}
+
+// Shape returns sql with its literals replaced by parameter symbols: the form
+// in which a statement may stand in logs. What cannot be parsed has none.
+func Shape(sql string) string {
+	s, err := pg.Normalize(sql)
+	if err != nil {
+		return "(unparsable)"
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// Print deparses the statement, without comments.
+func (s *Statement) Print() (string, error) { return print(s.node) }
+
+func print(n *pg.Node) (string, error) {
+	return pg.Deparse(&pg.ParseResult{Version: 170007, Stmts: []*pg.RawStmt{{Stmt: n}}})
+}
+
+// Clone returns a copy whose tree can be changed.
+func (s *Statement) Clone() (*Statement, error) {
+	tree, err := pg.Parse(s.Text)
+	if err != nil || len(tree.Stmts) != 1 {
+		return nil, syntaxError(err, s.Text)
+	}
+	c := *s
+	c.node = tree.Stmts[0].Stmt
+	return &c, nil
+}

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/clarus-project/clarus"
+)
+
+// A Pin remembers on this side which version of each database's schema was
+// reached.
+type Pin struct {
+	path string
+	mu   *sync.Mutex
+}
+
+// NewPin returns the pin kept in a directory, which is made if it is missing.
+func NewPin(dir string) (Pin, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return Pin{}, err
+	}
+	return Pin{path: filepath.Join(dir, "versions.json"), mu: &sync.Mutex{}}, nil
+}
+
+func (p Pin) read() (map[string]int64, error) {
+	m := map[string]int64{}
+	text, err := os.ReadFile(p.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &m)
+	}
+	if err != nil {
+		return nil, &clarus.Error{Op: "state", Attr: p.path, Kind: clarus.Misconfigured, Msg: "the record of schema versions cannot be read",
+			Hint: "Restore the state directory from its backup.", Err: err}
+	}
+	return m, nil
+}
+
+// check refuses a schema that is older than what was reached.
+func (p Pin) check(db string, version int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m, err := p.read()
+	if err != nil {
+		return err
+	}
+	if version < m[db] {
+		return &clarus.Error{Op: "open", Attr: db, Kind: clarus.Integrity,
+			Msg:  fmt.Sprintf("the provider shows version %d of the schema, but version %d was reached", version, m[db]),
+			Hint: "The provider rolled the database back, or it is another one. Restore it, or remove the entry from the state directory if this is what you want."}
+	}
+	return nil
+}
+
+// set records a version durably.
+func (p Pin) set(db string, version int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m, err := p.read()
+	if err != nil {
+		return err
+	}
+	m[db] = version
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(p.path), "versions-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if _, err = f.Write(text); err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), p.path)
+}

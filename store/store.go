@@ -1,0 +1,297 @@
+// Package store keeps the schema of a logical database: sealed at the
+// provider, where it changes in the same transaction as the tables, and pinned
+// on this side, so that a provider that rolls it back is found out. The twin
+// follows what is stored and is rebuilt from it at start.
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/policy"
+	"github.com/clarus-project/clarus/provider"
+	"github.com/clarus-project/clarus/technique"
+	"github.com/clarus-project/clarus/twin"
+)
+
+// A Database is one logical database.
+type Database struct {
+	Name     string
+	Policy   *policy.Policy
+	Provider provider.Provider // the one that holds the catalogue, and tables by default
+	Physical string            // the database's name at the provider
+	Records  Records
+	Twin     *twin.Server
+	Pin      Pin
+
+	mu      sync.Mutex
+	current *Version
+}
+
+// Records has the codecs of Clarus's own records.
+type Records interface {
+	Record(ctx context.Context, n uint32) (technique.Codec, error)
+}
+
+// A Version is one version of the schema with the twin that has it.
+type Version struct {
+	Catalog *catalog.Catalog
+	Twin    *twin.Version
+}
+
+// A Statement is one DDL statement of the log, as it ran on the twin.
+type Statement struct {
+	User       string
+	SearchPath string
+	SQL        string
+}
+
+// An entry is one version in the log at the provider.
+type entry struct {
+	Statements  []Statement
+	Tables      []*catalog.Table
+	NextDataset clarus.DatasetID
+}
+
+const (
+	createSQL = `CREATE SCHEMA IF NOT EXISTS clarus;
+CREATE TABLE IF NOT EXISTS clarus.catalog (version bigint PRIMARY KEY, entry bytea NOT NULL)`
+	lockSQL = "LOCK TABLE clarus.catalog IN SHARE ROW EXCLUSIVE MODE"
+	headSQL = "SELECT coalesce(max(version), 0)::text FROM clarus.catalog"
+	readSQL = "SELECT version, entry FROM clarus.catalog ORDER BY version"
+	addSQL  = "INSERT INTO clarus.catalog (version, entry) VALUES ($1, $2)"
+)
+
+// catalogRecord is the attribute number of catalogue entries among Clarus's
+// own records.
+const catalogRecord = 1
+
+// Open reads the stored schema, checks it against the pin and rebuilds the
+// twin's database from it.
+func (d *Database) Open(ctx context.Context) error {
+	p, err := d.Provider.Open(ctx, d.Physical)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	locale, err := ask(ctx, p, "SELECT datcollate, datctype, pg_encoding_to_char(encoding) FROM pg_catalog.pg_database WHERE datname = current_database()")
+	if err != nil {
+		return d.unprepared(err)
+	}
+	if len(locale) != 1 || len(locale[0]) != 3 || locale[0][2] != "UTF8" {
+		return &clarus.Error{Op: "open", Attr: d.Name, Kind: clarus.Misconfigured, Msg: "the provider's database is not in encoding UTF8",
+			Hint: "Create it with ENCODING 'UTF8'."}
+	}
+	for _, sql := range splitStatements(createSQL) {
+		if _, err := p.Run(ctx, provider.Statement{SQL: sql}, nil, nil); err != nil {
+			return d.unprepared(err)
+		}
+	}
+	entries, err := d.read(ctx, p)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Sync(ctx); err != nil {
+		return err
+	}
+	if err := d.Pin.check(d.Name, int64(len(entries))); err != nil {
+		return err
+	}
+	return d.rebuild(ctx, locale[0], entries)
+}
+
+func (d *Database) unprepared(err error) error {
+	return &clarus.Error{Op: "open", Attr: d.Name, Kind: clarus.Misconfigured,
+		Msg: "the provider's database cannot be prepared (" + code(err) + ")", Hint: "Clarus's role there needs the right to create schemas in it: make it the database's owner."}
+}
+
+func code(err error) string {
+	if e, ok := err.(*pgwire.ServerError); ok {
+		return "SQLSTATE " + e.Code
+	}
+	return err.Error()
+}
+
+func splitStatements(sql string) []string {
+	var list []string
+	from := 0
+	for i := range len(sql) {
+		if sql[i] == ';' {
+			list = append(list, sql[from:i])
+			from = i + 1
+		}
+	}
+	return append(list, sql[from:])
+}
+
+func ask(ctx context.Context, p provider.Session, sql string) ([][]string, error) {
+	var rows [][]string
+	_, err := p.Run(ctx, provider.Statement{SQL: sql}, nil, func(body []byte) error {
+		cells, err := pgwire.Row(body, nil)
+		row := make([]string, len(cells))
+		for i, c := range cells {
+			row[i] = string(c)
+		}
+		rows = append(rows, row)
+		return err
+	})
+	return rows, err
+}
+
+// read opens all entries. They must be the versions from 1 on, each sealed for
+// its own number.
+func (d *Database) read(ctx context.Context, p provider.Session) ([]entry, error) {
+	codec, err := d.Records.Record(ctx, catalogRecord)
+	if err != nil {
+		return nil, err
+	}
+	var list []entry
+	_, err = p.Run(ctx, provider.Statement{SQL: readSQL, Results: []int16{1}}, nil, func(body []byte) error {
+		cells, err := pgwire.Row(body, nil)
+		if err != nil {
+			return err
+		}
+		n := int64(len(list) + 1)
+		if len(cells) != 2 || len(cells[0]) != 8 || int64(binary.BigEndian.Uint64(cells[0])) != n {
+			return d.altered("versions are missing or out of order")
+		}
+		values, err := codec.Open([]clarus.RowID{rowOf(n)}, []clarus.Sealed{cells[1]})
+		if err != nil {
+			return d.altered("version " + strconv.FormatInt(n, 10) + " does not open")
+		}
+		var e entry
+		if err := json.Unmarshal(values[0].Bytes, &e); err != nil {
+			return d.altered("version " + strconv.FormatInt(n, 10) + " is not well formed")
+		}
+		list = append(list, e)
+		return nil
+	})
+	return list, err
+}
+
+func (d *Database) altered(what string) error {
+	return &clarus.Error{Op: "open", Attr: d.Name, Kind: clarus.Integrity, Msg: "the catalogue at the provider was altered: " + what,
+		Hint: "Compare with a backup and audit the provider. Check also that the keyring belongs to this database."}
+}
+
+// rowOf is the row identity of a version's entry.
+func rowOf(n int64) (id clarus.RowID) {
+	copy(id[:], "catalog")
+	binary.BigEndian.PutUint64(id[8:], uint64(n))
+	return id
+}
+
+// rebuild replays the log on a new database of the twin.
+func (d *Database) rebuild(ctx context.Context, locale []string, entries []entry) error {
+	base, err := d.Twin.First(ctx, d.Name, locale[0], locale[1])
+	if err != nil {
+		return err
+	}
+	owner := d.Twin.Owner()
+	s, err := base.Lease(ctx, owner)
+	if err != nil {
+		return err
+	}
+	defer base.Retire()
+	for i, e := range entries {
+		for _, st := range e.Statements {
+			if err := s.Replay(ctx, st.User, st.SearchPath, st.SQL); err != nil {
+				return fmt.Errorf("replay version %d of the schema on the twin: %w", i+1, err)
+			}
+		}
+	}
+	l, err := s.Introspect()
+	if err != nil {
+		return err
+	}
+	n := int64(len(entries))
+	v, err := s.Promote(ctx, n)
+	if err != nil {
+		return err
+	}
+	head := entry{}
+	if n > 0 {
+		head = entries[n-1]
+	}
+	d.current = &Version{Catalog: catalog.New(n, head.NextDataset, head.Tables, l), Twin: v}
+	for _, t := range head.Tables {
+		if t.Relation == nil {
+			return d.altered("table " + t.Schema + "." + t.Name + " is not in the log")
+		}
+	}
+	return nil
+}
+
+// Current returns the version that is in force. The caller holds its twin
+// until it calls Release on it.
+func (d *Database) Current() *Version {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.current.Twin.Hold()
+	return d.current
+}
+
+// Number is the number of the version that is in force.
+func (d *Database) Number() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.current.Catalog.Version
+}
+
+// Lock takes the catalogue's lock in the transaction of p, which keeps it to
+// its end, and checks that this side knows the newest version.
+func (d *Database) Lock(ctx context.Context, p provider.Session) error {
+	if _, err := p.Run(ctx, provider.Statement{SQL: lockSQL}, nil, nil); err != nil {
+		return err
+	}
+	rows, err := ask(ctx, p, headSQL)
+	if err != nil {
+		return err
+	}
+	if len(rows) != 1 || rows[0][0] != strconv.FormatInt(d.Number(), 10) {
+		return &clarus.Error{Op: "ddl", Attr: d.Name, Kind: clarus.Conflict, Msg: "the schema at the provider is not the version that this Clarus knows",
+			Hint: "Another Clarus changed it, or the provider rolled it back. Restart this one to check."}
+	}
+	return nil
+}
+
+// Append stores the next version in the transaction of p.
+func (d *Database) Append(ctx context.Context, p provider.Session, c *catalog.Catalog, statements []Statement) error {
+	text, err := json.Marshal(entry{Statements: statements, Tables: c.Tables, NextDataset: c.NextDataset})
+	if err != nil {
+		return err
+	}
+	codec, err := d.Records.Record(ctx, catalogRecord)
+	if err != nil {
+		return err
+	}
+	sealed, err := codec.Seal([]clarus.RowID{rowOf(c.Version)}, []clarus.Value{{Bytes: text}})
+	if err != nil {
+		return err
+	}
+	_, err = p.Run(ctx, provider.Statement{SQL: addSQL, Types: []uint32{20, 17}, Formats: []int16{1},
+		Params: [][]byte{binary.BigEndian.AppendUint64(nil, uint64(c.Version)), sealed[0]}}, nil, nil)
+	return err
+}
+
+// Publish puts the version that a transaction made in force, after the
+// transaction has committed. scratch is the twin's database in which its DDL ran.
+func (d *Database) Publish(ctx context.Context, c *catalog.Catalog, scratch *twin.Scratch) error {
+	v, err := scratch.Promote(ctx, c.Version)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	old := d.current
+	d.current = &Version{Catalog: c, Twin: v}
+	d.mu.Unlock()
+	old.Twin.Retire()
+	return d.Pin.set(d.Name, c.Version)
+}

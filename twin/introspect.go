@@ -1,0 +1,118 @@
+package twin
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/clarus-project/clarus/catalog"
+)
+
+// The queries below read the schema that users made: OIDs from 16384 on,
+// without the twin's own furniture.
+const mine = " AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' "
+
+const relationsSQL = `
+SELECT coalesce(json_agg(json_build_object('OID', c.oid::bigint, 'Schema', n.nspname, 'Name', c.relname,
+  'Kind', ascii(c.relkind::text), 'RowSecurity', c.relrowsecurity,
+  'Columns', (SELECT coalesce(json_agg(json_build_object('Num', a.attnum, 'Name', a.attname, 'Type', a.atttypid::bigint,
+      'Typmod', a.atttypmod, 'TypeName', format_type(a.atttypid, a.atttypmod), 'NotNull', a.attnotnull,
+      'Collation', coalesce((SELECT l.collname FROM pg_collation l, pg_type y WHERE l.oid = a.attcollation AND y.oid = a.atttypid AND y.typcollation <> l.oid), ''),
+      'Identity', coalesce(ascii(nullif(a.attidentity::text, '')), 0), 'Generated', a.attgenerated <> '',
+      'Default', coalesce(CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END, ''),
+      'Sequence', coalesce((SELECT min(refobjid::bigint) FROM pg_depend p JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
+         WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid),
+        (SELECT min(p.objid::bigint) FROM pg_depend p WHERE p.classid = 'pg_class'::regclass AND p.deptype = 'i'
+         AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND a.attidentity <> ''), 0)
+    ) ORDER BY a.attnum), '[]')
+    FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  'Constraints', (SELECT coalesce(json_agg(json_build_object('OID', k.oid::bigint, 'Name', k.conname, 'Kind', ascii(k.contype::text),
+      'Columns', k.conkey, 'Ref', k.confrelid::bigint, 'RefColumns', k.confkey,
+      'OnUpdate', coalesce(ascii(nullif(k.confupdtype::text, '')), 0), 'OnDelete', coalesce(ascii(nullif(k.confdeltype::text, '')), 0),
+      'Match', coalesce(ascii(nullif(k.confmatchtype::text, '')), 0),
+      'Deferrable', k.condeferrable, 'Deferred', k.condeferred, 'Valid', k.convalidated,
+      'Definition', pg_get_constraintdef(k.oid)) ORDER BY k.oid), '[]')
+    FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype <> 't'),
+  'Indexes', (SELECT coalesce(json_agg(json_build_object('OID', i.indexrelid::bigint, 'Name', ic.relname, 'Unique', i.indisunique,
+      'Columns', (SELECT json_agg(x ORDER BY o) FROM unnest(i.indkey::int2[]) WITH ORDINALITY u(x, o) WHERE o <= i.indnkeyatts), 'Partial', i.indpred IS NOT NULL,
+      'Definition', pg_get_indexdef(i.indexrelid)) ORDER BY i.indexrelid), '[]')
+    FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
+    WHERE i.indrelid = c.oid AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')))
+  ) ORDER BY c.oid), '[]')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')` + mine
+
+const sequencesSQL = `
+SELECT coalesce(json_agg(json_build_object('OID', c.oid::bigint, 'Schema', n.nspname, 'Name', c.relname, 'Type', s.seqtypid::regtype,
+  'Start', s.seqstart, 'Increment', s.seqincrement, 'Min', s.seqmin, 'Max', s.seqmax, 'Cycle', s.seqcycle, 'Cache', s.seqcache,
+  'OwnerTable', coalesce(d.refobjid::bigint, 0), 'OwnerAttr', coalesce(d.refobjsubid, 0), 'Internal', coalesce(d.deptype = 'i', false)) ORDER BY c.oid), '[]')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid
+LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+WHERE true` + mine
+
+const schemasSQL = `SELECT coalesce(json_agg(n.nspname ORDER BY n.oid), '[]') FROM pg_namespace n WHERE n.nspname <> 'public'` + mine
+
+const functionsSQL = `SELECT count(*) > 0 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid >= 16384` + mine
+
+// Introspect reads the logical schema as this scratch database holds it.
+func (s *Scratch) Introspect() (*catalog.Logical, error) {
+	l := &catalog.Logical{}
+	for _, q := range []struct {
+		sql string
+		dst any
+	}{{relationsSQL, &l.Relations}, {sequencesSQL, &l.Sequences}, {schemasSQL, &l.Schemas}, {`SELECT to_json((` + functionsSQL + `))`, &l.Functions}} {
+		rows, err := s.loader.Rows(q.sql)
+		if err != nil {
+			return nil, fmt.Errorf("read the twin's schema: %w", err)
+		}
+		if err := json.Unmarshal([]byte(rows[0][0]), q.dst); err != nil {
+			return nil, fmt.Errorf("read the twin's schema: %w", err)
+		}
+	}
+	return l.Index(), nil
+}
+
+// A Function is a function that PostgreSQL itself brings.
+type Function struct {
+	Name       string
+	Volatility byte // 'i' immutable, 's' stable, 'v' volatile
+}
+
+// An Operator is an operator that PostgreSQL itself brings.
+type Operator struct {
+	Name string
+	Func uint32
+	Bool bool // returns boolean
+}
+
+// Builtins reads the functions, operators and relations that PostgreSQL itself
+// brings, by OID.
+func (c *Conn) Builtins() (map[uint32]Function, map[uint32]Operator, map[uint32]string, error) {
+	functions, operators, relations := map[uint32]Function{}, map[uint32]Operator{}, map[uint32]string{}
+	err := c.each("SELECT oid, proname, provolatile FROM pg_catalog.pg_proc WHERE oid < 16384", func(oid uint32, r []string) {
+		functions[oid] = Function{Name: r[1], Volatility: r[2][0]}
+	})
+	if err == nil {
+		err = c.each("SELECT oid, oprname, oprcode::oid, oprresult = 16 FROM pg_catalog.pg_operator WHERE oid < 16384", func(oid uint32, r []string) {
+			code, _ := strconv.ParseUint(r[2], 10, 32)
+			operators[oid] = Operator{Name: r[1], Func: uint32(code), Bool: r[3] == "t"}
+		})
+	}
+	if err == nil {
+		err = c.each("SELECT oid, relname FROM pg_catalog.pg_class WHERE oid < 16384", func(oid uint32, r []string) { relations[oid] = r[1] })
+	}
+	return functions, operators, relations, err
+}
+
+func (c *Conn) each(sql string, row func(oid uint32, r []string)) error {
+	rows, err := c.Rows(sql)
+	for _, r := range rows {
+		oid, err := strconv.ParseUint(r[0], 10, 32)
+		if err != nil {
+			return err
+		}
+		row(uint32(oid), r)
+	}
+	return err
+}

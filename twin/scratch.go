@@ -1,0 +1,343 @@
+package twin
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/clarus-project/clarus/sqlast"
+)
+
+// A Version is one version of a database's schema on the twin. Sessions hold
+// it while they use it; when the last has left a version that is not current,
+// its databases are dropped.
+type Version struct {
+	Number   int64
+	srv      *Server
+	template string
+
+	mu      sync.Mutex
+	analyst string        // database for analysis, "" until somebody needs it
+	ready   chan *Scratch // at most one, prepared ahead
+	holders int
+	retired bool
+}
+
+// First makes the template of an empty database in the locale of the provider.
+// name is the logical database's name.
+func (s *Server) First(ctx context.Context, name, collate, ctype string) (*Version, error) {
+	db := s.name("tpl")
+	err := s.administer(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE %s LC_CTYPE %s OWNER %s",
+		db, sqlast.Literal(collate), sqlast.Literal(ctype), sqlast.Quote(s.cfg.Owner)))
+	if err != nil {
+		return nil, fmt.Errorf("the provider's database has locale %s, %s: %w", collate, ctype, err)
+	}
+	c, err := s.root(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if err := c.Do(furniture(name)...); err != nil {
+		return nil, err
+	}
+	return &Version{srv: s, template: db, ready: make(chan *Scratch, 1), holders: 1}, nil
+}
+
+// furniture is what every database of the twin holds beside the logical
+// schema: the logical name, and the record of changed rows. psql hides schemas
+// that begin with pg_.
+func furniture(name string) []string {
+	return []string{
+		"SET allow_system_table_mods = on",
+		"CREATE OR REPLACE FUNCTION pg_catalog.current_database() RETURNS name LANGUAGE sql STABLE PARALLEL SAFE AS " +
+			sqlast.Literal("SELECT "+sqlast.Literal(name)+"::name"),
+		"CREATE SCHEMA pg_clarus",
+		"CREATE UNLOGGED TABLE pg_clarus.change (seq bigint GENERATED ALWAYS AS IDENTITY, rel oid, op \"char\", old tid, new tid)",
+		"CREATE UNLOGGED TABLE pg_clarus.token (token text)",
+		`CREATE FUNCTION pg_clarus.record() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  INSERT INTO pg_clarus.change (rel, op, old, new) VALUES (TG_RELID, left(TG_OP, 1)::"char",
+    CASE WHEN TG_OP <> 'INSERT' THEN OLD.ctid END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.ctid END);
+  RETURN NULL;
+END $$`,
+		// What follows reads past privileges and row security, in the user's own
+		// transaction. Only who has the token, which Clarus makes for each scratch
+		// database, may call it.
+		`CREATE FUNCTION pg_clarus.changes(t text) RETURNS SETOF pg_clarus.change LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_clarus.token WHERE token = t) THEN RAISE insufficient_privilege; END IF;
+  RETURN QUERY SELECT * FROM pg_clarus.change ORDER BY seq;
+END $$`,
+		`CREATE FUNCTION pg_clarus.rows(t text, query text) RETURNS SETOF record LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_clarus.token WHERE token = t) THEN RAISE insufficient_privilege; END IF;
+  RETURN QUERY EXECUTE query;
+END $$`,
+		"GRANT USAGE ON SCHEMA pg_clarus TO PUBLIC",
+	}
+}
+
+// Hold keeps the version until Release.
+func (v *Version) Hold() *Version {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.holders++
+	return v
+}
+
+// Release gives the version up; Retire says besides that it is no longer current.
+func (v *Version) Release() { v.leave(false) }
+
+// Retire releases the version and has it dropped when the last holder leaves.
+func (v *Version) Retire() { v.leave(true) }
+
+func (v *Version) leave(retire bool) {
+	v.mu.Lock()
+	v.holders--
+	v.retired = v.retired || retire
+	gone := v.retired && v.holders == 0
+	v.mu.Unlock()
+	if !gone {
+		return
+	}
+	go func() {
+		ctx := context.Background()
+		select {
+		case s := <-v.ready:
+			s.Drop()
+		default:
+		}
+		if v.analyst != "" {
+			_ = v.srv.drop(ctx, v.analyst)
+		}
+		_ = v.srv.drop(ctx, v.template)
+	}()
+}
+
+// Analyst connects user to the version's database for analysis and introspection.
+func (v *Version) Analyst(ctx context.Context, user string) (*Conn, error) {
+	v.mu.Lock()
+	if v.analyst == "" {
+		name := v.srv.name("ana")
+		if err := v.srv.clone(ctx, v.template, name); err != nil {
+			v.mu.Unlock()
+			return nil, err
+		}
+		v.analyst = name
+	}
+	v.mu.Unlock()
+	return v.connect(ctx, v.analyst, user)
+}
+
+func (v *Version) connect(ctx context.Context, db, user string) (*Conn, error) {
+	c, err := v.srv.dial(ctx, db, user, v.srv.password)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.prepareAnalysis(); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// A Scratch is a clone of a version for one session: the user's statements run
+// there over rows that Clarus loaded.
+type Scratch struct {
+	User    *Conn // the session's own role
+	loader  *Conn // superuser
+	version *Version
+	name    string
+	filled  map[uint32]string // tables that hold rows, by OID
+	watched map[uint32]bool   // tables whose changes are recorded
+	token   string
+	role    string // whom User is connected as
+	locked  bool
+	open    bool // User is in a transaction that lasts as long as the client's
+}
+
+// Lease gives the session of user a scratch database of its own.
+func (v *Version) Lease(ctx context.Context, user string) (*Scratch, error) {
+	var s *Scratch
+	select {
+	case s = <-v.ready:
+	default:
+		var err error
+		if s, err = v.make(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	s.role = user
+	if s.User, err = v.connect(ctx, s.name, user); err != nil {
+		s.Drop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Prepare makes a scratch database ahead, so that the next Lease does not wait.
+func (v *Version) Prepare() {
+	v.Hold()
+	go func() {
+		defer v.Release()
+		if len(v.ready) > 0 {
+			return
+		}
+		s, err := v.make(context.Background())
+		if err != nil {
+			return
+		}
+		v.mu.Lock()
+		retired := v.retired
+		v.mu.Unlock()
+		if !retired {
+			select {
+			case v.ready <- s:
+				return
+			default:
+			}
+		}
+		s.Drop()
+	}()
+}
+
+func (v *Version) make(ctx context.Context) (*Scratch, error) {
+	s := &Scratch{version: v, name: v.srv.name("scr"), filled: map[uint32]string{}, watched: map[uint32]bool{}, token: rand.Text()}
+	if err := v.srv.clone(ctx, v.template, s.name); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.loader, err = v.srv.root(ctx, s.name); err == nil {
+		err = s.loader.Do("SET session_replication_role = replica", "SET search_path = ''", "SET lock_timeout = '10s'",
+			"TRUNCATE pg_clarus.token", "INSERT INTO pg_clarus.token VALUES ('"+s.token+"')")
+	}
+	if err != nil {
+		s.Drop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Drop ends the scratch database and what it held.
+func (s *Scratch) Drop() {
+	s.disconnect()
+	_ = s.version.srv.drop(context.Background(), s.name)
+}
+
+func (s *Scratch) disconnect() {
+	for _, c := range []*Conn{s.User, s.loader} {
+		if c != nil {
+			_ = c.Close()
+		}
+	}
+	s.User, s.loader = nil, nil
+}
+
+// A Load is a table to fill: its qualified, quoted name with the column list
+// in parentheses, and its rows in PostgreSQL's binary COPY format.
+type Load struct {
+	OID   uint32
+	Table string // "public"."album"
+	Into  string // Table with the columns that Rows holds
+	Rows  io.Reader
+	Big   bool // worth an ANALYZE
+}
+
+// Fill empties the scratch database, loads tables and locks every table that
+// was not loaded, so that code which Clarus did not see through fails instead
+// of reading emptiness. all names every table of the schema by OID.
+func (s *Scratch) Fill(loads []Load, all map[uint32]string) error {
+	if err := s.Unlock(); err != nil {
+		return err
+	}
+	if err := s.empty(); err != nil {
+		return err
+	}
+	rest := make(map[uint32]string, len(all))
+	for oid, t := range all {
+		rest[oid] = t
+	}
+	var analyze []string
+	for _, l := range loads {
+		delete(rest, l.OID)
+		if l.Rows == nil {
+			continue
+		}
+		s.filled[l.OID] = l.Table
+		if _, err := s.loader.CopyIn("COPY "+l.Into+" FROM STDIN (FORMAT binary)", l.Rows); err != nil {
+			return err
+		}
+		if l.Big {
+			analyze = append(analyze, "ANALYZE "+l.Table)
+		}
+	}
+	if err := s.loader.Do(analyze...); err != nil {
+		return err
+	}
+	return s.lock(rest)
+}
+
+func (s *Scratch) empty() error {
+	if len(s.filled) == 0 {
+		return nil
+	}
+	names := make([]string, 0, len(s.filled))
+	for _, t := range s.filled {
+		names = append(names, t)
+	}
+	if err := s.loader.Do("TRUNCATE " + strings.Join(names, ", ") + " CASCADE"); err != nil {
+		return err
+	}
+	s.filled = map[uint32]string{}
+	return nil
+}
+
+func (s *Scratch) lock(tables map[uint32]string) error {
+	if len(tables) == 0 {
+		return nil
+	}
+	names := make([]string, 0, len(tables))
+	for _, t := range tables {
+		names = append(names, t)
+	}
+	s.locked = true
+	return s.loader.Do("BEGIN", "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS EXCLUSIVE MODE")
+}
+
+// Unlock gives back the locks of Fill.
+func (s *Scratch) Unlock() error {
+	if !s.locked {
+		return nil
+	}
+	s.locked = false
+	return s.loader.Do("ROLLBACK")
+}
+
+// Root runs statements as the superuser in this scratch database.
+func (s *Scratch) Root() *Conn { return s.loader }
+
+// Promote turns the scratch database, in which a transaction's DDL ran, into
+// the next version. The scratch cannot be used any more.
+func (s *Scratch) Promote(ctx context.Context, number int64) (*Version, error) {
+	if err := s.Unlock(); err != nil {
+		return nil, err
+	}
+	if err := s.empty(); err != nil {
+		return nil, err
+	}
+	drop, err := s.loader.Rows(`SELECT format('DROP TRIGGER clarus_record ON %s', tgrelid::regclass) FROM pg_catalog.pg_trigger WHERE tgname = 'clarus_record'`)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range drop {
+		if err := s.loader.Do(d[0]); err != nil {
+			return nil, err
+		}
+	}
+	s.disconnect()
+	return &Version{Number: number, srv: s.version.srv, template: s.name, ready: make(chan *Scratch, 1), holders: 1}, nil
+}

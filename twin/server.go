@@ -1,0 +1,164 @@
+// Package twin runs the logical twin: a trusted PostgreSQL beside Clarus that
+// holds the logical schema and no rows at rest. It analyses statements,
+// answers questions about the schema, and finishes what no provider can.
+//
+// A version of a schema is a template database to which nobody connects. Its
+// clones keep every OID: one serves analysis and introspection, scratch
+// databases serve residual execution and the DDL of one transaction. A scratch
+// database whose transaction commits becomes the next version's template.
+package twin
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/pgserver"
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/sqlast"
+)
+
+// A Config says how the twin runs.
+type Config struct {
+	Directory string // parent of the twin's cluster, on tmpfs if possible
+	OSUser    string // whom the server runs as when Clarus is root
+	Temporary string // temp_file_limit of one session, such as "1GB"
+	Timeout   time.Duration
+	Users     []string
+	Owner     string // the user who owns the databases
+	Log       io.Writer
+}
+
+const superuser = "clarus_twin"
+
+// A Server is the twin's PostgreSQL server.
+type Server struct {
+	cfg      Config
+	pg       *pgserver.Server
+	password string // of the users' roles; made anew at each start
+	serial   atomic.Int64
+	admin    sync.Mutex // CREATE and DROP DATABASE one at a time
+}
+
+// settings keep the twin off the disk and out of logs: it holds no row at
+// rest, so durability is worth nothing and a log line could hold a value.
+func settings(cfg Config) map[string]string {
+	return map[string]string{
+		"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
+		"wal_level": "minimal", "max_wal_senders": "0", "wal_recycle": "off", "wal_init_zero": "off",
+		"min_wal_size": "2MB", "max_wal_size": "64MB", "autovacuum": "off", "track_activities": "off", "track_counts": "off",
+		"log_min_messages": "panic", "log_min_error_statement": "panic", "log_statement": "none",
+		"log_checkpoints": "off", "log_autovacuum_min_duration": "-1",
+		"synchronize_seqscans": "off", "max_connections": "300", "shared_buffers": "64MB", "max_parallel_workers": "0", "jit": "off",
+		"temp_file_limit": cfg.Temporary, "dynamic_shared_memory_type": "mmap",
+		"password_encryption": "scram-sha-256",
+	}
+}
+
+// Start starts a twin without databases.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.Temporary == "" {
+		cfg.Temporary = "1GB"
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = time.Minute
+	}
+	srv, err := pgserver.Start(ctx, pgserver.Config{Dir: cfg.Directory, Temporary: true, Locale: "C.UTF-8", Superuser: superuser,
+		Settings: settings(cfg), User: cfg.OSUser, WALSegmentMB: 1, Log: cfg.Log})
+	if err != nil {
+		return nil, fmt.Errorf("start the twin: %w", err)
+	}
+	secret := make([]byte, 16)
+	_, _ = rand.Read(secret)
+	s := &Server{cfg: cfg, pg: srv, password: hex.EncodeToString(secret)}
+	if err := s.makeRoles(ctx); err != nil {
+		_ = srv.Stop(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return s, nil
+}
+
+// makeRoles gives each user an unprivileged login role. Under the replica role
+// neither triggers nor foreign keys fire: the provider checks keys on tags, and
+// the twin rarely holds the other side.
+func (s *Server) makeRoles(ctx context.Context) error {
+	c, err := s.root(ctx, "postgres")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	sql := []string{"REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC"}
+	for _, u := range s.cfg.Users {
+		q := sqlast.Quote(u)
+		sql = append(sql,
+			"CREATE ROLE "+q+" LOGIN NOINHERIT CONNECTION LIMIT -1 PASSWORD "+sqlast.Literal(s.password),
+			"ALTER ROLE "+q+" SET session_replication_role = replica",
+			// The only locks to wait for are on tables that were not loaded.
+			"ALTER ROLE "+q+" SET lock_timeout = '50ms'",
+			fmt.Sprintf("ALTER ROLE %s SET statement_timeout = %d", q, s.cfg.Timeout.Milliseconds()))
+	}
+	return c.Do(sql...)
+}
+
+func (s *Server) dial(ctx context.Context, db, user, password string) (*Conn, error) {
+	c, err := pgwire.Dial(ctx, pgwire.Target{Host: s.pg.SocketDir(), Port: s.pg.Port(), Database: db, User: user, Password: password,
+		Settings: map[string]string{"application_name": ""}, Timeout: 10 * time.Second})
+	if err != nil {
+		return nil, &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin does not answer",
+			Hint: "Try again; if it persists, see Clarus's own log.", Err: err}
+	}
+	return newConn(c, s.cfg.Timeout), nil
+}
+
+// root connects as superuser.
+func (s *Server) root(ctx context.Context, db string) (*Conn, error) {
+	return s.dial(ctx, db, superuser, s.pg.Password())
+}
+
+func (s *Server) name(kind string) string { return fmt.Sprintf("%s_%d", kind, s.serial.Add(1)) }
+
+// administer runs statements that make, rename or drop databases.
+func (s *Server) administer(ctx context.Context, sql ...string) error {
+	s.admin.Lock()
+	defer s.admin.Unlock()
+	c, err := s.root(ctx, "postgres")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Do(sql...)
+}
+
+func (s *Server) clone(ctx context.Context, template, name string) error {
+	return s.administer(ctx,
+		fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s OWNER %s", name, template, sqlast.Quote(s.cfg.Owner)),
+		"REVOKE TEMPORARY ON DATABASE "+name+" FROM PUBLIC")
+}
+
+func (s *Server) drop(ctx context.Context, name string) error {
+	return s.administer(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+}
+
+// Scrub makes the twin forget what its write-ahead log still holds of dropped
+// scratch databases.
+func (s *Server) Scrub(ctx context.Context) error {
+	return s.administer(ctx, "SELECT pg_switch_wal()", "CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT")
+}
+
+// Owner is the user who owns the databases.
+func (s *Server) Owner() string { return s.cfg.Owner }
+
+// Version is the server's major version.
+func (s *Server) Version() int { return s.pg.Version() }
+
+// Done is closed when the server has ended.
+func (s *Server) Done() <-chan struct{} { return s.pg.Done() }
+
+// Stop ends the twin and removes all of it.
+func (s *Server) Stop(ctx context.Context) error { return s.pg.Stop(ctx) }

@@ -1,0 +1,151 @@
+package twin
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/clarus-project/clarus/pgwire"
+)
+
+// Begin opens the scope of one statement on the user's connection. All that it
+// does there ends with End. Within a client's transaction (lasting) the scope
+// is a subtransaction, so that now() keeps its value from one statement to the
+// next while locks do not outlive the statement.
+func (s *Scratch) Begin(lasting, readOnly bool) error {
+	mode := "READ WRITE"
+	if readOnly {
+		mode = "READ ONLY"
+	}
+	if !lasting {
+		return s.User.Do("BEGIN ISOLATION LEVEL READ COMMITTED " + mode)
+	}
+	var sql []string
+	if !s.open {
+		sql = append(sql, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+	}
+	sql = append(sql, "SAVEPOINT clarus")
+	if readOnly {
+		sql = append(sql, "SET TRANSACTION READ ONLY")
+	}
+	s.open = true
+	return s.User.Do(strings.Join(sql, "; "))
+}
+
+// End takes back whatever the statement did on the twin.
+func (s *Scratch) End(lasting bool) error {
+	if lasting {
+		return s.User.Do("ROLLBACK TO SAVEPOINT clarus; RELEASE SAVEPOINT clarus")
+	}
+	return s.User.Do("ROLLBACK")
+}
+
+// Finish ends what Begin kept open for the client's transaction.
+func (s *Scratch) Finish() error {
+	if !s.open {
+		return nil
+	}
+	s.open = false
+	return s.User.Do("ROLLBACK")
+}
+
+// Record has the changes to a table recorded from now on.
+func (s *Scratch) Record(oid uint32, table string) error {
+	if s.watched[oid] {
+		return nil
+	}
+	s.watched[oid] = true
+	return s.loader.Do(
+		"CREATE TRIGGER clarus_record AFTER INSERT OR UPDATE OR DELETE ON "+table+" FOR EACH ROW EXECUTE FUNCTION pg_clarus.record()",
+		"ALTER TABLE "+table+" ENABLE ALWAYS TRIGGER clarus_record",
+		"UPDATE pg_catalog.pg_trigger SET tgisinternal = true WHERE tgname = 'clarus_record'")
+}
+
+// Filled says that a statement is about to write rows to a table that Fill did
+// not load, so that the next Fill empties it.
+func (s *Scratch) Filled(oid uint32, table string) { s.filled[oid] = table }
+
+// A Change is one recorded change of a row. Old and New are ctids as text.
+type Change struct {
+	Table    uint32
+	Op       byte // 'I', 'U', 'D'
+	Old, New string
+}
+
+// Changes returns what the statement changed so far in its transaction.
+func (s *Scratch) Changes() ([]Change, error) {
+	rows, err := s.User.Rows("SELECT rel, op, old, new FROM pg_clarus.changes($1)", s.token)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Change, len(rows))
+	for i, r := range rows {
+		var oid uint32
+		if _, err := fmt.Sscan(r[0], &oid); err != nil {
+			return nil, err
+		}
+		list[i] = Change{Table: oid, Op: r[1][0], Old: r[2], New: r[3]}
+	}
+	return list, nil
+}
+
+// Written reads rows of a table in the statement's transaction, past
+// privileges and row security: those at tids (nil: all, in the order of
+// storage). columns are quoted names, types their SQL types. row gets the ctid
+// and then the columns in binary format.
+func (s *Scratch) Written(table string, columns, types, tids []string, row func([][]byte) error) error {
+	query := "SELECT ctid::text, " + strings.Join(columns, ", ") + " FROM " + table
+	if len(columns) == 0 {
+		query = "SELECT ctid::text FROM " + table
+	}
+	if tids != nil {
+		query += ` WHERE ctid = ANY ('{"` + strings.Join(tids, `","`) + `"}'::tid[])`
+	}
+	def := "clarus_ctid text"
+	for i, c := range columns {
+		def += ", " + c + " " + types[i]
+	}
+	var cells [][]byte
+	st := Statement{SQL: "SELECT * FROM pg_clarus.rows($1, $2) AS (" + def + ")", Types: []uint32{25, 25},
+		Params: [][]byte{[]byte(s.token), []byte(query)}, Results: []int16{1}}
+	return s.User.Run(st, func(body []byte) error {
+		var err error
+		if cells, err = pgwire.Row(body, cells); err != nil {
+			return err
+		}
+		return row(cells)
+	}, nil)
+}
+
+// Positions returns the ctids of a table's rows in the order in which they
+// were loaded.
+func (s *Scratch) Positions(table string) ([]string, error) {
+	return s.tids("SELECT ctid FROM " + table)
+}
+
+// RowLocks returns the ctids of the rows that the statement has locked.
+func (s *Scratch) RowLocks(table string) ([]string, error) {
+	return s.tids("SELECT ctid FROM " + table + " WHERE xmax::text <> '0'")
+}
+
+func (s *Scratch) tids(sql string) ([]string, error) {
+	rows, err := s.loader.Rows(sql)
+	list := make([]string, len(rows))
+	for i, r := range rows {
+		list[i] = r[0]
+	}
+	return list, err
+}
+
+// Replay runs a statement of the schema's log as the user who ran it first.
+func (s *Scratch) Replay(ctx context.Context, user, searchPath, sql string) error {
+	if s.role != user {
+		_ = s.User.Close()
+		c, err := s.version.connect(ctx, s.name, user)
+		if err != nil {
+			return err
+		}
+		s.User, s.role = c, user
+	}
+	return s.User.Do("SET search_path = "+searchPath, "SET check_function_bodies = off", sql)
+}
