@@ -148,7 +148,7 @@ func (c condition) member(e *node) (Filter, bool) {
 
 // members reads the right side of ANY and ALL.
 func (c condition) members(e *node) ([]Operand, bool) {
-	e = unrelabel(e)
+	e = unrelabelArray(e)
 	switch {
 	case e.is("ARRAYEXPR") && e.field("multidims").text == "false":
 		kids := e.field("elements").kids

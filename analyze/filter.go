@@ -46,7 +46,7 @@ type NullTest struct {
 type Operand struct {
 	Param int    // number of the parameter; 0: a constant
 	Type  uint32 // its own type: how the parameter is bound, how Value is to be read
-	Array bool   // with Compare.Any: a parameter that holds the whole list, as an array of Type
+	Array bool   // with Compare.Any: a parameter that holds the whole list; Type is then the array type
 	Null  bool   // the constant NULL
 	Value []byte // the constant in PostgreSQL's binary (send) format
 }

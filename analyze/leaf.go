@@ -96,6 +96,19 @@ func unrelabel(e *node) *node {
 	return e
 }
 
+// unrelabelArray is unrelabel for arrays, whose members are relabelled by an
+// expression over a placeholder: varchar IN (...) compares as text this way.
+func unrelabelArray(e *node) *node {
+	for {
+		e = unrelabel(e)
+		member := e.field("elemexpr")
+		if !e.is("ARRAYCOERCEEXPR") || !member.is("RELABELTYPE") || !member.field("arg").is("CASETESTEXPR") {
+			return e
+		}
+		e = e.field("arg")
+	}
+}
+
 // operand recognises an external parameter or a constant of a known type.
 func (c condition) operand(e *node) (Operand, bool) { return operand(e) }
 

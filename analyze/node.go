@@ -162,6 +162,9 @@ func (r *reader) commit(mark int) []node {
 	return r.arena[n:len(r.arena):len(r.arena)]
 }
 
+// absent stands for a field that is not there. It is never written to.
+var absent node
+
 // field returns the field with this label, or an empty atom.
 func (n *node) field(label string) *node {
 	for i := range n.kids {
@@ -169,7 +172,7 @@ func (n *node) field(label string) *node {
 			return &n.kids[i]
 		}
 	}
-	return &node{}
+	return &absent
 }
 
 func (n *node) is(tag string) bool { return n.kind == object && n.text == tag }

@@ -19,14 +19,13 @@ import (
 // collects rewritten trees. Without binaries the test is skipped, except in CI.
 func startServer(t *testing.T) *session {
 	t.Helper()
-	found, _ := filepath.Glob("/usr/lib/postgresql/15/bin/initdb")
-	if len(found) == 0 {
+	bin := binaries()
+	if bin == "" {
 		if os.Getenv("CI") != "" {
 			t.Fatal("no PostgreSQL 15 binaries")
 		}
 		t.Skip("no PostgreSQL 15 binaries")
 	}
-	bin := filepath.Dir(found[0])
 	base := ""
 	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
 		base = "/dev/shm"
@@ -51,6 +50,20 @@ func startServer(t *testing.T) *session {
 		_ = srv.Wait()
 	})
 	return connect(t, dir)
+}
+
+// binaries is the directory of PostgreSQL 15's programs, "" if there are none.
+func binaries() string {
+	found, _ := filepath.Glob("/usr/lib/postgresql/15/bin/initdb")
+	if path, err := exec.LookPath("initdb"); err == nil {
+		found = append(found, path)
+	}
+	for _, path := range found {
+		if out, err := exec.Command(path, "--version").Output(); err == nil && strings.Contains(string(out), " 15.") {
+			return filepath.Dir(path)
+		}
+	}
+	return ""
 }
 
 // serverAccount makes the server run as postgres where the test runs as root.

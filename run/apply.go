@@ -116,11 +116,15 @@ func (j *Job) newValues(t *catalog.Table, list []*effect) error {
 	if len(tids) == 0 {
 		return nil
 	}
-	return j.written(t, tids, func(tid string, values [][]byte) {
+	err := j.written(t, tids, func(tid string, values [][]byte) {
 		if e := byTID[tid]; e != nil {
 			e.value.Values = values
 		}
 	})
+	if err == nil && slices.ContainsFunc(list, func(e *effect) bool { return e.tid != "" && e.value.Values == nil }) {
+		err = &clarus.Error{Op: "run", Kind: clarus.Internal, Msg: "the twin does not hold a row that it changed"}
+	}
+	return err
 }
 
 // written reads rows of a table as the statement left them.

@@ -127,14 +127,14 @@ func (j *Job) load(ctx context.Context) error {
 	for _, t := range j.Plan.Empty {
 		loads = append(loads, twin.Load{OID: t.Relation.OID, Table: logical(t)})
 	}
-	if err := j.Scratch.Fill(loads, j.all()); err != nil {
-		return err
-	}
 	for _, t := range j.Plan.Targets {
+		// Before Fill, whose locks last until the statement is done.
 		if err := j.Scratch.Record(t.Relation.OID, logical(t)); err != nil {
 			return err
 		}
-		j.Scratch.Filled(t.Relation.OID, logical(t))
+	}
+	if err := j.Scratch.Fill(loads, j.all()); err != nil {
+		return err
 	}
 	return j.setSequences(ctx)
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/clarus-project/clarus"
@@ -41,7 +42,13 @@ func (s *Session) startDDL(ctx context.Context) error {
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}
-	if err := s.db.Lock(ctx, s.remote); err != nil {
+	if !s.block {
+		// The schema and the tables change in one transaction, which endImplicit ends.
+		if _, err := s.remote.Run(ctx, sql("BEGIN"), nil, nil); err != nil {
+			return err
+		}
+	}
+	if err := s.lockSchema(ctx); err != nil {
 		return err
 	}
 	if err := s.refresh(ctx); err != nil {
@@ -63,6 +70,16 @@ func (s *Session) startDDL(ctx context.Context) error {
 	l.settled = -1
 	s.ddl = &change{scratch: l, catalog: s.version.Catalog, base: s.version.Catalog.Version}
 	return nil
+}
+
+// lockSchema takes the schema's lock; without it, what was begun ends again.
+func (s *Session) lockSchema(ctx context.Context) error {
+	err := s.db.Lock(ctx, s.remote)
+	if err == nil || s.block {
+		return err
+	}
+	_ = s.remote.Fail(ctx)
+	return errors.Join(err, s.rollBack(ctx))
 }
 
 // settleDDL ends the transaction's DDL: the scratch database becomes the next

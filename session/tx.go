@@ -165,16 +165,33 @@ func (s *Session) endImplicit(ctx context.Context) error {
 	}
 	var err error
 	if !s.doomed {
-		if err = s.ddl.save(ctx, s); err != nil {
-			s.fail(ctx)
+		if err = s.ddl.save(ctx, s); err == nil {
+			_, err = s.remote.Run(ctx, sql("COMMIT"), nil, nil)
+		}
+		if isServer(err) {
+			err = run.Explain(s.catalog(), err, nil, run.Row{})
 		}
 	}
-	if _, e := s.remote.Sync(ctx); err == nil && e != nil {
-		err = run.Explain(s.catalog(), e, nil, run.Row{})
+	committed := err == nil && !s.doomed
+	if !committed {
+		err = errors.Join(err, s.rollBack(ctx))
 	}
-	if e := s.settleDDL(ctx, err == nil && !s.doomed); err == nil {
+	if _, e := s.remote.Sync(ctx); err == nil {
+		err = e
+	}
+	if e := s.settleDDL(ctx, committed); err == nil {
 		err = e
 	}
 	s.doomed = false
+	return err
+}
+
+// rollBack ends the transaction that startDDL began at the provider.
+func (s *Session) rollBack(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	if _, err := s.remote.Sync(ctx); err != nil {
+		return err
+	}
+	_, err := s.remote.Run(ctx, sql("ROLLBACK"), nil, nil)
 	return err
 }

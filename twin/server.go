@@ -97,7 +97,7 @@ func (s *Server) makeRoles(ctx context.Context) error {
 	for _, u := range s.cfg.Users {
 		q := sqlast.Quote(u)
 		sql = append(sql,
-			"CREATE ROLE "+q+" LOGIN NOINHERIT CONNECTION LIMIT -1 PASSWORD "+sqlast.Literal(s.password),
+			"CREATE ROLE "+q+" LOGIN PASSWORD "+sqlast.Literal(s.password),
 			"ALTER ROLE "+q+" SET session_replication_role = replica",
 			// The only locks to wait for are on tables that were not loaded.
 			"ALTER ROLE "+q+" SET lock_timeout = '50ms'",

