@@ -219,8 +219,8 @@ func readsProtected(st *analyze.Statement, c *catalog.Catalog) bool {
 	for i := range st.Relations {
 		r := &st.Relations[i]
 		t := c.Table(r.OID)
-		if t == nil || t.Plain() {
-			continue
+		if t == nil || t.Plain() || r.References == 0 {
+			continue // RETURNING of an INSERT reads what the statement itself wrote
 		}
 		for _, num := range r.Selected {
 			col := t.Column(num)
