@@ -86,7 +86,7 @@ func runDemo(ctx context.Context, o demoOptions, out, progress io.Writer) (err e
 		return err
 	}
 	if o.check {
-		return d.check(ctx, out, progress)
+		return d.compareAndSearch(ctx, out, progress)
 	}
 	if err := d.explain(ctx, out); err != nil || o.exit {
 		return err

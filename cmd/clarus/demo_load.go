@@ -30,7 +30,7 @@ func (d *demo) fill(ctx context.Context, t pgwire.Target, where string, progress
 	}
 	p.finish()
 	for _, table := range []string{"ward", "doctor", "patient", "episode", "diagnosis", "laboratory", "prescription", "invoice"} {
-		next := fmt.Sprintf("SELECT setval(pg_get_serial_sequence('%s', 'id'), (SELECT max(id) FROM %s))", table, table)
+		next := fmt.Sprintf("SELECT setval('%s_id_seq', (SELECT max(id) FROM %s))", table, table)
 		if _, err := c.query(next); err != nil {
 			return fmt.Errorf("set the sequence of %s %s: %w", table, where, err)
 		}

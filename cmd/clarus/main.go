@@ -27,7 +27,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(), policyCommand())
+	root.AddCommand(serveCommand(), policyCommand(), demoCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "clarus:", describe(err))
 		if _, ok := err.(usageError); ok {

@@ -77,12 +77,6 @@ func (w *World) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, db := range []string{"app", "self"} {
-		// Clarus's twin gives the schema public to the owner, too.
-		if err := w.plain.Admin(ctx, db, "ALTER SCHEMA public OWNER TO app"); err != nil {
-			return err
-		}
-	}
 	w.Plain = &Target{Name: "plain", Host: "127.0.0.1", Port: w.plain.Port, Database: "app"}
 	w.Self = &Target{Name: "self", Host: "127.0.0.1", Port: w.plain.Port, Database: "self"}
 	s, err := Open(ctx, w.Plain.As("app"))
