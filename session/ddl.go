@@ -151,7 +151,8 @@ func (s *Session) loadFor(ctx context.Context, permit gate.Permit, st *sqlast.St
 	c := s.ddl
 	var tables []*catalog.Table
 	if form.Data {
-		found, err := s.resolve(ctx, st.ConcernedTables(), true)
+		names, _ := st.Relations()
+		found, err := s.resolve(ctx, names, true)
 		if err != nil {
 			return nil, err
 		}

@@ -240,6 +240,36 @@ func (s *Session) lockTables(ctx context.Context, st *sqlast.Statement) (string,
 	return "LOCK TABLE", nil
 }
 
+// maintain carries out VACUUM and ANALYZE on what the provider holds.
+func (s *Session) maintain(ctx context.Context, st *sqlast.Statement) (string, error) {
+	command, tag, names, ok := st.Maintenance()
+	if !ok {
+		return "", clarus.Refuse("this form of maintenance is not supported", "Use plain VACUUM or ANALYZE.")
+	}
+	if s.block && tag == "VACUUM" {
+		return "", &pgwire.ServerError{Severity: "ERROR", Code: "25001", Message: "VACUUM cannot run inside a transaction block"}
+	}
+	tables, err := s.resolve(ctx, names, false)
+	if err != nil {
+		return "", err
+	}
+	if len(names) == 0 {
+		tables = s.catalog().Tables
+	}
+	for _, t := range tables {
+		if _, err := s.remote.Run(ctx, sql(command+" "+ddl.Fragment(t)), nil, nil); err != nil {
+			return "", run.Explain(s.catalog(), err, t, run.Row{})
+		}
+		if !s.block {
+			// VACUUM must be the first statement of its transaction.
+			if _, err := s.remote.Sync(ctx); err != nil {
+				return "", err
+			}
+		}
+	}
+	return tag, nil
+}
+
 // explain shows how a statement would be carried out.
 func (s *Session) explain(ctx context.Context, p *portal, row func([]byte) error) (string, error) {
 	text, options, err := p.st.st.Explained()

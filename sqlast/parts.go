@@ -98,6 +98,34 @@ func (s *Statement) TruncateForm() TruncateForm {
 	return f
 }
 
+// Maintenance takes a Maintain statement apart: the command for one table, and
+// the tables; none means all. ok is false for forms other than VACUUM and
+// ANALYZE.
+func (s *Statement) Maintenance() (command, tag string, tables []Name, ok bool) {
+	n := s.node.GetVacuumStmt()
+	if n == nil {
+		return "", "", nil, false
+	}
+	command, tag = "ANALYZE", "ANALYZE"
+	if n.IsVacuumcmd {
+		command, tag = "VACUUM", "VACUUM"
+	}
+	for _, o := range n.Options {
+		switch name := o.GetDefElem().GetDefname(); name {
+		case "analyze":
+			command += " (ANALYZE)"
+		case "verbose":
+		default:
+			return "", "", nil, false
+		}
+	}
+	for _, r := range n.Rels {
+		v := r.GetVacuumRelation().GetRelation()
+		tables = append(tables, Name{v.Schemaname, v.Relname})
+	}
+	return command, tag, tables, true
+}
+
 // lockModes are the table lock modes by number.
 var lockModes = []string{"", "ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE",
 	"EXCLUSIVE", "ACCESS EXCLUSIVE"}
@@ -185,13 +213,3 @@ func (s *Statement) DeallocateName() string { return s.node.GetDeallocateStmt().
 func (s *Statement) DiscardsAll() bool {
 	return s.node.GetDiscardStmt().Target == pg.DiscardMode_DISCARD_ALL
 }
-
-// ConcernedTables returns the tables that a schema statement names.
-func (s *Statement) ConcernedTables() []Name {
-	names, _ := s.Relations()
-	return names
-}
-
-// HasReturning reports whether a query string has a data-modifying statement at
-// its top.
-func (s *Statement) HasReturning() bool { return s.Kind.IsWrite() }

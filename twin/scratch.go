@@ -225,7 +225,9 @@ func (v *Version) make(ctx context.Context) (*Scratch, error) {
 // Drop ends the scratch database and what it held.
 func (s *Scratch) Drop() {
 	s.disconnect()
-	_ = s.version.srv.drop(context.Background(), s.name)
+	ctx := context.Background()
+	_ = s.version.srv.drop(ctx, s.name)
+	_ = s.version.srv.Scrub(ctx)
 }
 
 func (s *Scratch) disconnect() {
