@@ -136,6 +136,10 @@ func (j *Job) load(ctx context.Context) error {
 	if err := j.Scratch.Fill(loads, j.all()); err != nil {
 		return err
 	}
+	for _, t := range j.Plan.Targets {
+		// What the statement writes stays in the table's file after the rollback, until it is emptied.
+		j.Scratch.Filled(t.Relation.OID, logical(t))
+	}
 	return j.setSequences(ctx)
 }
 
