@@ -73,6 +73,23 @@ func TestConstantsAgainstServer(t *testing.T) {
 	}
 }
 
+// TestWidenedConstants compares the casts that are evaluated here with what the
+// server makes of them.
+func TestWidenedConstants(t *testing.T) {
+	s := startServer(t)
+	sends := map[string]string{"int4": "int4send", "int8": "int8send", "float8": "float8send", "numeric": "numeric_send"}
+	for _, cast := range [][2]string{{"int2", "int4"}, {"int2", "int8"}, {"int4", "int8"}, {"int2", "numeric"}, {"int4", "numeric"}, {"int8", "numeric"},
+		{"int2", "float8"}, {"int4", "float8"}} {
+		for _, l := range append(literals[cast[0]], "10000", "-10000", "7", "20001") {
+			sql := fmt.Sprintf("('%s'::%s)::%s", l, cast[0], cast[1])
+			want := s.rows(fmt.Sprintf("SELECT encode(%s(%s), 'hex')", sends[cast[1]], sql))[0]
+			if v := s.one("SELECT " + sql).Query.Outputs[0].Expr; v.Kind != Literal || hex.EncodeToString(v.Operand.Value) != want {
+				t.Errorf("%s: %v %x, want %s", sql, v.Kind, v.Operand.Value, want)
+			}
+		}
+	}
+}
+
 // one analyses a statement that the rewriter leaves as one.
 func (s *session) one(sql string) *Statement {
 	s.t.Helper()

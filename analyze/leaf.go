@@ -1,5 +1,10 @@
 package analyze
 
+import (
+	"encoding/binary"
+	"math"
+)
+
 // A column is a plain column of the relation that a condition is about.
 type column struct {
 	attr     int16
@@ -128,6 +133,56 @@ func operand(e *node) (Operand, bool) {
 		}
 		value, ok := constant(e, typ)
 		return Operand{Type: typ, Value: value}, ok
+	case e.is("FUNCEXPR"):
+		return widened(e)
 	}
 	return Operand{}, false
+}
+
+// widened evaluates PostgreSQL's exact casts of an integer constant, which it
+// puts around a constant that is compared with a column of a wider type.
+func widened(e *node) (Operand, bool) {
+	args := e.field("args").kids
+	if len(args) != 1 || !args[0].is("CONST") {
+		return Operand{}, false
+	}
+	v, ok := operand(&args[0])
+	if !ok || v.Null {
+		return Operand{}, false
+	}
+	n, isInt := integer(v)
+	typ, isCast := widenings[e.field("funcid").oid()]
+	if !isInt || !isCast || typ != e.field("funcresulttype").oid() {
+		return Operand{}, false
+	}
+	w := Operand{Type: typ}
+	switch typ {
+	case typeInt4:
+		w.Value = binary.BigEndian.AppendUint32(nil, uint32(int32(n)))
+	case typeInt8:
+		w.Value = binary.BigEndian.AppendUint64(nil, uint64(n))
+	case typeFloat8:
+		w.Value = binary.BigEndian.AppendUint64(nil, math.Float64bits(float64(n)))
+	case typeNumeric:
+		w.Value = numericOf(n)
+	}
+	return w, true
+}
+
+// widenings are the functions that cast an integer without loss, by OID, and
+// the type that they return.
+var widenings = map[uint32]uint32{313: typeInt4, 754: typeInt8, 481: typeInt8, 1740: typeNumeric, 1781: typeNumeric, 1782: typeNumeric,
+	235: typeFloat8, 316: typeFloat8}
+
+// integer reads a constant of an integer type.
+func integer(v Operand) (int64, bool) {
+	switch {
+	case v.Type == typeInt2 && len(v.Value) == 2:
+		return int64(int16(binary.BigEndian.Uint16(v.Value))), true
+	case v.Type == typeInt4 && len(v.Value) == 4:
+		return int64(int32(binary.BigEndian.Uint32(v.Value))), true
+	case v.Type == typeInt8 && len(v.Value) == 8:
+		return int64(binary.BigEndian.Uint64(v.Value)), true
+	}
+	return 0, false
 }

@@ -1,6 +1,9 @@
 package analyze
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // The bits of a numeric's first header word (numeric.c).
 const (
@@ -49,4 +52,28 @@ func sendNumeric(mem []byte) ([]byte, bool) {
 		out = binary.BigEndian.AppendUint16(out, binary.NativeEndian.Uint16(digits))
 	}
 	return out, true
+}
+
+// numericOf is an integer in numeric's send format: the number of digits of
+// base 10,000, the weight of the first, the sign, no decimals, the digits.
+func numericOf(n int64) []byte {
+	sign, rest := uint16(0), uint64(n)
+	if n < 0 {
+		sign, rest = 0x4000, -rest
+	}
+	var digits []uint16
+	for ; rest > 0; rest /= 10000 {
+		digits = append(digits, uint16(rest%10000))
+	}
+	weight := max(len(digits)-1, 0)
+	for len(digits) > 0 && digits[0] == 0 {
+		digits = digits[1:]
+	}
+	out := binary.BigEndian.AppendUint16(nil, uint16(len(digits)))
+	out = binary.BigEndian.AppendUint16(out, uint16(weight))
+	out = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(out, sign), 0)
+	for _, d := range slices.Backward(digits) {
+		out = binary.BigEndian.AppendUint16(out, d)
+	}
+	return out
 }

@@ -14,6 +14,7 @@ func (st *Statement) outline(q *node) {
 	st.HasLimit = q.field("limitCount").present() || q.field("limitOffset").present()
 	st.HasSetOps = q.field("setOperations").present()
 	st.HasConflict = q.field("onConflict").present()
+	st.Query = queryOf(q)
 	st.Targets = targets(q, q.field("targetList"))
 	st.Returning = targets(q, q.field("returningList"))
 	from := q.field("jointree").field("fromlist")

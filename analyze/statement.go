@@ -69,6 +69,8 @@ type Statement struct {
 	// else: no view, sub-query, sublink, CTE, set operation, function in FROM,
 	// several rows of VALUES, TABLESAMPLE, row security, MERGE, CURRENT OF.
 	Simple bool
+	// Query is the statement's whole meaning, or nil.
+	Query *Query
 }
 
 // A RegConst is a constant that names an object of the database, such as the

@@ -52,6 +52,23 @@ func Text(oid uint32, b []byte) (text []byte, ok bool) {
 	return momentText(oid, b)
 }
 
+// Written reports whether Text covers a type, and names the setting whose
+// default it assumes: datestyle, bytea_output, extra_float_digits, or none ("").
+func Written(oid uint32) (setting string, ok bool) {
+	switch oid {
+	case DateOID, TimestampOID:
+		return "datestyle", true
+	case ByteaOID:
+		return "bytea_output", true
+	case Float4OID, Float8OID:
+		return "extra_float_digits", true
+	case TextOID, VarcharOID, BPCharOID, NameOID, JSONOID, JSONBOID, BoolOID, CharOID, Int2OID, Int4OID, Int8OID, OIDOID, NumericOID, UUIDOID,
+		TimeOID, TimetzOID:
+		return "", true
+	}
+	return "", false
+}
+
 // momentText is Text for the types of date and time.
 func momentText(oid uint32, b []byte) ([]byte, bool) {
 	switch oid {

@@ -1,7 +1,12 @@
 package plan
 
+import "slices"
+
 // Probes reports whether a fetch compares tags with parameters.
 func (p *Plan) Probes() bool {
+	if p.Class == Push {
+		return slices.ContainsFunc(p.Pushed.Params, func(s Slot) bool { return s.Column != nil && s.Param > 0 })
+	}
 	for _, f := range p.Fetches {
 		if probes(f.Where) {
 			return true
@@ -41,10 +46,12 @@ func (p *Plan) Describe(preview func(Fetch) string) []string {
 	if p.Why != "" && p.Class != Pass {
 		lines = append(lines, "  Not passed to the provider because: "+p.Why)
 	}
-	if p.Class == Pass {
+	switch p.Class {
+	case Pass:
 		lines = append(lines, "  At "+p.Provider+": "+p.SQL)
-	}
-	if p.Class == Residual {
+	case Push:
+		lines = append(lines, "  At "+p.Provider+": "+p.Pushed.SQL, "  Opened on this side as the rows come")
+	case Residual:
 		for _, f := range p.Fetches {
 			lines = append(lines, "  Fetch from "+p.Provider+": "+preview(f))
 		}

@@ -27,13 +27,11 @@ func (p *Plan) TryPass(env Env, list []*analyze.Statement, st *sqlast.Statement,
 }
 
 func (env Env) passable(p *Plan, st *analyze.Statement, results []uint32) (string, bool) {
-	if st.RowSecurity || p.SetsSequence || len(st.NextValues) > 0 {
+	if p.SetsSequence || len(st.NextValues) > 0 {
 		return "it needs what only this side has", false
 	}
-	for _, t := range append(results, st.Types...) {
-		if t >= firstUserOID {
-			return "it uses a type made by a user", false
-		}
+	if why, ok := env.movable(st, results); !ok {
+		return why, false
 	}
 	for i := range st.Relations {
 		r := &st.Relations[i]
@@ -48,7 +46,21 @@ func (env Env) passable(p *Plan, st *analyze.Statement, results []uint32) (strin
 			return why, false
 		}
 	}
-	if slices.ContainsFunc(st.RegConsts, func(c analyze.RegConst) bool { return true }) || len(st.SQLValues) > 0 {
+	return "", true
+}
+
+// movable reports whether what the statement computes means the same at the
+// provider as here, whatever it computes on.
+func (env Env) movable(st *analyze.Statement, results []uint32) (string, bool) {
+	for _, t := range append(slices.Clone(results), st.Types...) {
+		if t >= firstUserOID {
+			return "it uses a type made by a user", false
+		}
+	}
+	switch {
+	case st.RowSecurity:
+		return "row security is applied on this side", false
+	case len(st.RegConsts) > 0 || len(st.SQLValues) > 0:
 		return "it asks for what depends on the session", false
 	}
 	return env.portable(st)

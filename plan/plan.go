@@ -22,6 +22,7 @@ type Class string
 const (
 	Twin     Class = "twin"     // no row is needed: the twin answers
 	Pass     Class = "pass"     // nothing protected is touched: the provider answers
+	Push     Class = "push"     // rewritten for carriers: the provider answers, results are opened as they come
 	Residual Class = "residual" // rows are fetched, the twin answers
 )
 
@@ -30,6 +31,7 @@ type Plan struct {
 	Class        Class
 	Provider     string           // of the fetches and writes; "" if none is asked
 	SQL          string           // Pass: the statement as the provider gets it
+	Pushed       *Pushed          // Push: what the provider is asked
 	Fetches      []Fetch          // Residual: rows to load on the twin
 	Empty        []*catalog.Table // Residual: tables that take part but whose rows do not matter
 	Targets      []*catalog.Table // tables whose rows may change
@@ -150,6 +152,13 @@ func (p *Plan) Whole(env Env) *Plan {
 	q := *p
 	env.loadAll(&q)
 	q.Opaque = true
+	return &q
+}
+
+// Unpushed is a push plan's residual plan.
+func (p *Plan) Unpushed() *Plan {
+	q := *p
+	q.Class, q.Pushed = Residual, nil
 	return &q
 }
 

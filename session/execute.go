@@ -68,6 +68,9 @@ func (s *Session) perform(ctx context.Context, p *portal, row func([]byte) error
 	if name, value, local, ok := p.st.st.SetConfig(); ok {
 		return s.setConfig(ctx, name, value, local, row)
 	}
+	if p.st.plan != nil {
+		p = s.fitting(p)
+	}
 	action, class, datasets, providers := s.asked(p.st)
 	permit, err := s.host.Gate.Authorise(ctx, gate.Request{Session: s.id, Principal: s.who, Action: action, Shape: p.st.shape, Class: class,
 		Datasets: datasets, Providers: providers})
@@ -135,6 +138,8 @@ func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, ro
 	switch pl := p.st.plan; {
 	case pl.Class == plan.Pass:
 		tag, err = s.pass(ctx, p, row)
+	case pl.Class == plan.Push:
+		tag, err = s.push(ctx, permit, p, row)
 	case pl.Class == plan.Twin && !s.block && s.ddl == nil && len(pl.Sequences) == 0 && !pl.Draws:
 		tag, err = s.onAnalyst(ctx, p, row)
 	default:

@@ -73,7 +73,8 @@ func (s *Session) analyse(ctx context.Context, p *statement) error {
 		results = append(results, f.Type)
 	}
 	p.plan.TryPass(s.env(), list, p.st, results)
-	if p.plan.Class == plan.Pass {
+	p.plan.TryPush(s.env(), list, results)
+	if p.plan.Class == plan.Pass || p.plan.Class == plan.Push {
 		return s.privileges(c, p)
 	}
 	return nil
@@ -153,7 +154,7 @@ func (s *Session) asked(p *statement) (audit.Action, audit.Class, []string, []st
 	if p.plan == nil {
 		return action, "", nil, []string{s.db.Provider.Name()}
 	}
-	classes := map[plan.Class]audit.Class{plan.Twin: audit.ClassTwin, plan.Pass: audit.ClassPass, plan.Residual: audit.ClassResidual}
+	classes := map[plan.Class]audit.Class{plan.Twin: audit.ClassTwin, plan.Pass: audit.ClassPass, plan.Push: audit.ClassPush, plan.Residual: audit.ClassResidual}
 	datasets := datasetNames(p.plan.Tables)
 	var providers []string
 	if p.plan.Provider != "" {

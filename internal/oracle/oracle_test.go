@@ -174,9 +174,33 @@ func compare(t *testing.T, s *oracle.Script, policy string, target *oracle.Targe
 			t.Errorf("%s\n%s", place, wrong)
 		}
 	}
+	if policy == "equality" {
+		comparePlans(t, s, target)
+	}
 	for key := range open {
 		if strings.HasPrefix(key, policy+" "+name(s)+": ") && !strings.HasSuffix(key, differs) && !open[key+differs] && !*record {
 			t.Errorf("%s: answers like plain PostgreSQL now: take it out of %s", key, openFile)
+		}
+	}
+}
+
+// comparePlans asks for the plan of each section that says what it must be.
+func comparePlans(t *testing.T, s *oracle.Script, target *oracle.Target) {
+	session, err := oracle.Open(t.Context(), target.As("app"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	for _, sec := range s.Sections {
+		want, ok := sec.Options["plan"]
+		if !ok {
+			continue
+		}
+		list, err := session.Simple("EXPLAIN "+sec.SQL, nil)
+		if err != nil || len(list) == 0 || len(list[0].Rows) == 0 {
+			t.Errorf("%s:%d: no plan: %v %v", s.Path, sec.Line, list, err)
+		} else if got := string(list[0].Rows[0][0]); got != "Clarus plan: "+want {
+			t.Errorf("%s:%d: %s\n%s, not %s: %s", s.Path, sec.Line, firstLine(sec.SQL), got, want, list[0].Rows[1][0])
 		}
 	}
 }

@@ -37,7 +37,8 @@ import (
 //	connect    opens the session with user=NAME; disconnect closes it; neither has SQL
 //
 // Options: ordered (rows are a list), message (an error's text counts),
-// notices (they count), extended, binary, limit=N (rows per Execute).
+// notices (they count), extended, binary, limit=N (rows per Execute),
+// plan=CLASS (the class that EXPLAIN tells under the policy equality).
 //
 // Sessions other than main open when they are first named, as user app. Names
 // of tables must differ between the scripts: all run in one database.
@@ -82,7 +83,7 @@ var (
 
 var kinds = []string{"query", "exec", "error", "async", "await", "copyin", "copyout", "pipeline", "connect", "disconnect"}
 
-var options = []string{"ordered", "message", "notices", "extended", "binary", "limit", "user", "save", "data"}
+var options = []string{"ordered", "message", "notices", "extended", "binary", "limit", "user", "save", "data", "plan"}
 
 // ReadScript reads a script.
 func ReadScript(path string) (*Script, error) {

@@ -1,0 +1,125 @@
+package analyze
+
+// expr reads an expression; what it does not understand makes the query odd.
+func (r *queryReader) expr(n *node) *Expr {
+	if r.depth++; r.depth > maxDepth {
+		r.odd = true
+	}
+	defer func() { r.depth-- }()
+	if r.odd || n.kind != object {
+		r.odd = true
+		return &Expr{}
+	}
+	switch n.text {
+	case "VAR":
+		return r.variable(n)
+	case "CONST", "PARAM":
+		v, ok := operand(n)
+		if !ok {
+			break
+		}
+		return &Expr{Kind: Literal, Type: v.Type, Operand: v, Location: n.field("location").num()}
+	case "FUNCEXPR":
+		if v, ok := widened(n); ok {
+			return &Expr{Kind: Literal, Type: v.Type, Operand: v, Location: n.field("args").kids[0].field("location").num()}
+		}
+		if n.field("funcretset").bool() || n.field("funcvariadic").bool() {
+			break
+		}
+		return &Expr{Kind: Call, Type: n.field("funcresulttype").oid(), Func: n.field("funcid").oid(), Args: r.list(n.field("args"))}
+	case "OPEXPR":
+		if n.field("opretset").bool() {
+			break
+		}
+		return &Expr{Kind: Operation, Type: n.field("opresulttype").oid(), Op: n.field("opno").oid(), Func: n.field("opfuncid").oid(), Args: r.list(n.field("args"))}
+	case "SCALARARRAYOPEXPR":
+		return r.member(n)
+	case "BOOLEXPR":
+		kinds := map[string]ExprKind{"and": Conjunction, "or": Disjunction, "not": Negation}
+		if kind, ok := kinds[n.field("boolop").text]; ok {
+			return &Expr{Kind: kind, Type: typeBool, Args: r.list(n.field("args"))}
+		}
+	case "NULLTEST":
+		if n.field("argisrow").text != "false" {
+			break
+		}
+		kind := IsNull
+		if n.field("nulltesttype").num() == 1 {
+			kind = IsNotNull
+		}
+		return &Expr{Kind: kind, Type: typeBool, Args: []*Expr{r.expr(n.field("arg"))}}
+	case "RELABELTYPE":
+		if arg := n.field("arg"); arg.is("CONST") || arg.is("PARAM") {
+			return r.expr(arg)
+		}
+		return &Expr{Kind: Relabel, Type: n.field("resulttype").oid(), Args: []*Expr{r.expr(n.field("arg"))}}
+	case "AGGREF":
+		return r.aggregate(n)
+	}
+	r.odd = true
+	return &Expr{}
+}
+
+func (r *queryReader) list(n *node) []*Expr {
+	var out []*Expr
+	for i := range n.kids {
+		out = append(out, r.expr(&n.kids[i]))
+	}
+	return out
+}
+
+// variable reads a column of a table of this block, also through the merged
+// columns of joins.
+func (r *queryReader) variable(n *node) *Expr {
+	rti, attr := n.field("varno").num(), n.field("varattno").num()
+	if n.field("varlevelsup").text != "0" || rti < 1 || rti > len(r.rtable) || attr < 1 {
+		r.odd = true // also system columns and whole rows
+		return &Expr{}
+	}
+	if r.Tables[rti] != 0 {
+		return &Expr{Kind: Column, Type: n.field("vartype").oid(), Table: rti, Attr: int16(attr)}
+	}
+	merged := r.rtable[rti-1].field("joinaliasvars").kids
+	if attr > len(merged) {
+		r.odd = true
+		return &Expr{}
+	}
+	return r.expr(&merged[attr-1])
+}
+
+// member reads column op ANY (list) and ALL (list).
+func (r *queryReader) member(n *node) *Expr {
+	args := n.field("args").kids
+	if len(args) != 2 {
+		r.odd = true
+		return &Expr{}
+	}
+	members, ok := condition{}.members(&args[1])
+	for _, m := range members {
+		ok = ok && !m.Array
+	}
+	if !ok {
+		r.odd = true
+		return &Expr{}
+	}
+	kind := AllOf
+	if n.field("useOr").bool() {
+		kind = AnyOf
+	}
+	return &Expr{Kind: kind, Type: typeBool, Op: n.field("opno").oid(), Func: n.field("opfuncid").oid(), Args: []*Expr{r.expr(&args[0])}, List: members}
+}
+
+func (r *queryReader) aggregate(n *node) *Expr {
+	if n.field("aggkind").text != "n" || n.field("agglevelsup").text != "0" || n.field("aggvariadic").bool() ||
+		n.field("aggorder").present() || n.field("aggdirectargs").present() {
+		r.odd = true
+		return &Expr{}
+	}
+	e := &Expr{Kind: Aggregate, Type: n.field("aggtype").oid(), Func: n.field("aggfnoid").oid(), Distinct: n.field("aggdistinct").present(),
+		Filter: r.optional(n.field("aggfilter"))}
+	for i := range n.field("args").kids {
+		entry := &n.field("args").kids[i]
+		e.Args = append(e.Args, r.expr(entry.field("expr")))
+	}
+	return e
+}

@@ -1,0 +1,61 @@
+package session
+
+import (
+	"context"
+	"regexp"
+	"strings"
+
+	"github.com/clarus-project/clarus/gate"
+	"github.com/clarus-project/clarus/pgvalue"
+	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/run"
+)
+
+// fitting returns the portal with a plan for the formats that the client asked
+// for: what this side cannot write as text the twin finishes.
+func (s *Session) fitting(p *portal) *portal {
+	if p.st.plan.Class != plan.Push {
+		return p
+	}
+	formats := p.results()
+	for i, out := range p.st.plan.Pushed.Outputs {
+		if out.Attr != nil && formats[i] == 0 && !s.writes(out.Attr.Type) {
+			st, q := *p.st, *p
+			st.plan, q.st = st.plan.Unpushed(), &st
+			return &q
+		}
+	}
+	return p
+}
+
+// writes reports whether this side knows the text format of a type under the
+// session's settings.
+func (s *Session) writes(typ uint32) bool {
+	setting, ok := pgvalue.Written(typ)
+	if !ok || setting == "" {
+		return ok
+	}
+	_, value, set := strings.Cut(s.settings.current[setting], " = ")
+	return !set || plainSettings[setting].MatchString(value)
+}
+
+// plainSettings are the values under which pgvalue writes text.
+var plainSettings = map[string]*regexp.Regexp{"datestyle": regexp.MustCompile(`(?i)^'iso\b`), "bytea_output": regexp.MustCompile(`(?i)^'hex'$`),
+	"extra_float_digits": regexp.MustCompile(`^'[123]'$`)}
+
+// push has the provider answer a statement that was rewritten for carriers.
+func (s *Session) push(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (string, error) {
+	remote, err := s.provider(p.st.plan.Provider)
+	if err != nil {
+		return "", err
+	}
+	args := run.Args{Types: p.st.params, Formats: p.bind.Formats, Values: p.bind.Params}
+	if args.Binary, err = s.binary(ctx, p); err != nil {
+		return "", err
+	}
+	tag, err := s.host.Vault.Push(ctx, permit, remote, p.st.plan.Pushed, args, p.results(), row)
+	if isServer(err) {
+		err = s.passError(err)
+	}
+	return tag, err
+}
