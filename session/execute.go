@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strconv"
@@ -31,7 +30,7 @@ func (s *Session) execute(ctx context.Context, p *portal, limit int) error {
 		return err
 	}
 	if !p.ready {
-		tag, err := s.perform(ctx, p, func(body []byte) error { p.rows = append(p.rows, bytes.Clone(body)); return nil })
+		tag, err := s.perform(ctx, p, s.keep(&p.rows))
 		if err != nil {
 			return err
 		}
@@ -49,12 +48,17 @@ func (s *Session) execute(ctx context.Context, p *portal, limit int) error {
 		s.client.W().Empty('s')
 		return nil
 	}
-	tag := p.tag
-	if strings.HasPrefix(tag, "SELECT ") {
-		tag = "SELECT " + strconv.Itoa(n)
-	}
-	s.client.W().CommandComplete(tag)
+	s.client.W().CommandComplete(p.lastTag(n))
 	return nil
+}
+
+// lastTag is the tag that ends a portal that was run in portions: it counts the
+// rows of the last one.
+func (p *portal) lastTag(n int) string {
+	if i := strings.LastIndexByte(p.tag, ' '); i >= 0 && p.st.fields != nil {
+		return p.tag[:i+1] + strconv.Itoa(n)
+	}
+	return p.tag
 }
 
 // perform has the gate judge the statement, runs it and reports the outcome.
@@ -62,6 +66,16 @@ func (s *Session) perform(ctx context.Context, p *portal, row func([]byte) error
 	switch p.st.st.Kind {
 	case sqlast.Transaction:
 		return s.transaction(ctx, p.st.st)
+	case sqlast.Declare:
+		return s.declare(ctx, p)
+	case sqlast.Fetch:
+		return s.fetch(ctx, p, row)
+	case sqlast.Prepare:
+		return s.prepareNamed(ctx, p.st.st)
+	case sqlast.Execute:
+		return s.executeNamed(ctx, p, row)
+	case sqlast.ClosePortal:
+		return s.closeCursor(p.st.st.ClosedCursor())
 	case sqlast.Set, sqlast.Show, sqlast.Discard, sqlast.Deallocate:
 		return s.utility(ctx, p, row)
 	}

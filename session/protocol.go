@@ -33,6 +33,8 @@ func (s *Session) query(ctx context.Context, sql string) error {
 		s.client.W().Empty('I')
 		return nil
 	}
+	s.several = len(list) > 1
+	defer func() { s.several = false }()
 	for _, st := range list {
 		if err := s.allowed(st); err != nil {
 			return err
@@ -41,11 +43,12 @@ func (s *Session) query(ctx context.Context, sql string) error {
 		if err != nil {
 			return s.refused(ctx, st, err)
 		}
-		if p.plan != nil && len(p.params) > 0 {
-			return &pgwire.ServerError{Severity: "ERROR", Code: "42P02", Message: "there is no parameter $1"}
+		if len(p.params) > 0 {
+			name, at := st.FirstParameter()
+			return &pgwire.ServerError{Severity: "ERROR", Code: "42P02", Message: "there is no parameter " + name, Position: at}
 		}
-		po := &portal{st: p}
-		if p.fields != nil && st.Kind != sqlast.Fetch {
+		po := &portal{st: p, bind: s.simple(st)}
+		if p.fields != nil {
 			s.client.W().RowDescription(po.described())
 		}
 		if err := s.execute(ctx, po, 0); err != nil {
@@ -54,6 +57,17 @@ func (s *Session) query(ctx context.Context, sql string) error {
 		s.report()
 	}
 	return nil
+}
+
+// simple is how the simple protocol binds a statement: as text, but for what
+// comes from a BINARY cursor.
+func (s *Session) simple(st *sqlast.Statement) pgwire.Bind {
+	if st.Kind == sqlast.Fetch {
+		if po := s.portals[st.Movement().Cursor]; po != nil && po.cursor != nil && po.cursor.binary {
+			return pgwire.Bind{Results: []int16{1}}
+		}
+	}
+	return pgwire.Bind{}
 }
 
 // parse cuts a query string into statements. Where Clarus's grammar and the
@@ -153,7 +167,7 @@ func (s *Session) Bind(ctx context.Context, b pgwire.Bind) error {
 		return err
 	}
 	if b.Portal != "" && s.portals[b.Portal] != nil {
-		return &pgwire.ServerError{Severity: "ERROR", Code: "42P03", Message: fmt.Sprintf("cursor %q already exists", b.Portal)}
+		return cursorExists(b.Portal)
 	}
 	if p.st != nil {
 		if p, err = s.current(ctx, p); err != nil {
@@ -168,7 +182,7 @@ func (s *Session) Bind(ctx context.Context, b pgwire.Bind) error {
 	if n := len(b.Results); n > 1 && n != len(p.fields) {
 		return &clarus.Error{Op: "bind", Kind: clarus.Protocol, Msg: fmt.Sprintf("bind message has %d result formats but query has %d columns", n, len(p.fields))}
 	}
-	s.portals[b.Portal] = &portal{st: p, bind: b}
+	s.addPortal(b.Portal, &portal{st: p, bind: b})
 	return nil
 }
 
@@ -231,6 +245,12 @@ func (s *Session) Execute(ctx context.Context, name string, limit int) error {
 	}
 	if err := s.allowed(p.st.st); err != nil {
 		return err
+	}
+	if p.cursor != nil {
+		if err := s.fetchPortal(ctx, name, p, limit); err != nil {
+			return canceled(ctx, err)
+		}
+		return nil
 	}
 	if err := s.execute(ctx, p, limit); err != nil {
 		return canceled(ctx, err)

@@ -62,6 +62,8 @@ type Session struct {
 	reported   map[string]string
 	statements map[string]*statement
 	portals    map[string]*portal
+	serial     int  // of the newest portal
+	several    bool // the running query string has several statements
 	block      bool // BEGIN was given
 	failed     bool // the transaction block has failed
 	doomed     bool // the implicit transaction has failed

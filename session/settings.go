@@ -25,6 +25,7 @@ type settings struct {
 type savepoint struct {
 	name    string
 	current map[string]string
+	serial  int // of the newest portal
 }
 
 func (t *settings) start() {
@@ -68,18 +69,37 @@ func (t *settings) end(commit bool) {
 	t.current, t.atBegin, t.local, t.savepoints = next, nil, nil, nil
 }
 
-func (t *settings) savepoint(name string) {
-	t.savepoints = append(t.savepoints, savepoint{name, maps.Clone(t.current)})
+func (t *settings) savepoint(name string, serial int) {
+	t.savepoints = append(t.savepoints, savepoint{name, maps.Clone(t.current), serial})
 }
 
-func (t *settings) rollbackTo(name string) {
+// find returns the index of the newest savepoint of a name, or -1.
+func (t *settings) find(name string) int {
 	for i := len(t.savepoints) - 1; i >= 0; i-- {
 		if t.savepoints[i].name == name {
-			t.current, t.savepoints = maps.Clone(t.savepoints[i].current), t.savepoints[:i+1]
-			t.edition++
-			return
+			return i
 		}
 	}
+	return -1
+}
+
+func (t *settings) release(name string) {
+	if i := t.find(name); i >= 0 {
+		t.savepoints = t.savepoints[:i]
+	}
+}
+
+// rollbackTo goes back to a savepoint and returns the newest portal that it
+// knew.
+func (t *settings) rollbackTo(name string) (serial int) {
+	i := t.find(name)
+	if i < 0 {
+		return 0
+	}
+	t.savepoints = t.savepoints[:i+1]
+	t.current, serial = maps.Clone(t.savepoints[i].current), t.savepoints[i].serial
+	t.edition++
+	return serial
 }
 
 // where a setting takes effect.

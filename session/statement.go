@@ -23,6 +23,7 @@ type statement struct {
 	oids    []uint32 // types that the client declared
 	params  []uint32
 	fields  []pgwire.Field // nil: no rows
+	inner   *statement     // the query of a DECLARE
 	plan    *plan.Plan     // nil for what is not a query
 	made    *catalog.Catalog
 	edition int // of the settings
@@ -38,12 +39,33 @@ func (s *Session) prepare(ctx context.Context, st *sqlast.Statement, oids []uint
 	switch st.Kind {
 	case sqlast.Query, sqlast.Insert, sqlast.Update, sqlast.Delete, sqlast.Merge:
 		return p, s.analyse(ctx, p)
+	case sqlast.Declare:
+		return p, s.prepareCursor(ctx, p)
+	case sqlast.Fetch, sqlast.Execute:
+		p.fields = s.returned(st)
 	case sqlast.Show:
 		p.fields = []pgwire.Field{textField(st.ShowName())}
 	case sqlast.Explain:
 		p.fields = []pgwire.Field{textField("QUERY PLAN")}
 	}
 	return p, nil
+}
+
+// returned are the columns of what another statement made: a cursor, or a
+// prepared statement. If it does not exist there are none, and the error comes
+// when the statement runs.
+func (s *Session) returned(st *sqlast.Statement) []pgwire.Field {
+	if st.Kind == sqlast.Execute {
+		if p := s.statements[st.PreparedName()]; p != nil {
+			return p.fields
+		}
+		return nil
+	}
+	m := st.Movement()
+	if po := s.portals[m.Cursor]; po != nil && po.cursor != nil && !m.Move {
+		return po.st.fields
+	}
+	return nil
 }
 
 func textField(name string) pgwire.Field {
@@ -90,7 +112,20 @@ func (s *Session) privileges(c *twin.Conn, p *statement) error {
 // current returns the statement planned for the schema and settings that hold
 // now.
 func (s *Session) current(ctx context.Context, p *statement) (*statement, error) {
-	if p.plan == nil {
+	switch {
+	case p.inner != nil:
+		inner, err := s.current(ctx, p.inner)
+		if err != nil || inner == p.inner {
+			return p, err
+		}
+		q := *p
+		q.inner = inner
+		return &q, nil
+	case p.st.Kind == sqlast.Fetch || p.st.Kind == sqlast.Execute:
+		q := *p
+		q.fields = s.returned(p.st)
+		return &q, nil
+	case p.plan == nil:
 		return p, nil
 	}
 	if _, err := s.twin(ctx); err != nil {
@@ -103,11 +138,18 @@ func (s *Session) current(ctx context.Context, p *statement) (*statement, error)
 	if err != nil {
 		return nil, err
 	}
-	same := func(a, b pgwire.Field) bool { return a.Type == b.Type && a.Name == b.Name }
-	if !slices.EqualFunc(p.fields, q.fields, same) {
-		return nil, clarus.Refuse("cached plan must not change result type", "Prepare the statement again.")
+	if !sameFields(p.fields, q.fields) {
+		return nil, changedResult()
 	}
 	return q, nil
+}
+
+func sameFields(a, b []pgwire.Field) bool {
+	return slices.EqualFunc(a, b, func(a, b pgwire.Field) bool { return a.Type == b.Type && a.Name == b.Name })
+}
+
+func changedResult() error {
+	return clarus.Refuse("cached plan must not change result type", "Prepare the statement again.")
 }
 
 // A portal is a statement bound to parameters.
@@ -117,6 +159,28 @@ type portal struct {
 	rows  [][]byte // rows that were computed and not yet fetched
 	tag   string
 	ready bool // rows and tag are complete
+
+	cursor *cursor // made by DECLARE
+	serial int     // order of creation, for savepoints
+}
+
+// addPortal gives a portal its name.
+func (s *Session) addPortal(name string, p *portal) {
+	s.serial++
+	p.serial = s.serial
+	s.portals[name] = p
+}
+
+// endPortals closes the portals of a transaction that ended. Cursors WITH HOLD
+// outlive the one that committed.
+func (s *Session) endPortals(committed bool) {
+	for name, p := range s.portals {
+		if p.cursor == nil || !p.cursor.kept && !(p.cursor.hold && committed) {
+			delete(s.portals, name)
+			continue
+		}
+		p.cursor.kept, p.serial = true, 0
+	}
 }
 
 // results are the result formats, one for each column.

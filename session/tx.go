@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/pgwire"
@@ -22,10 +23,15 @@ func (s *Session) transaction(ctx context.Context, st *sqlast.Statement) (string
 	case sqlast.TxBegin:
 		return s.begin(ctx, tx, text)
 	case sqlast.TxCommit, sqlast.TxRollback:
-		if tx.Chain {
-			return "", clarus.Refuse("AND CHAIN is not supported", "Begin the next transaction by a statement of its own.")
+		if tx.Chain && !s.block {
+			return "", onlyInBlock(tx.Kind.String() + " AND CHAIN")
 		}
-		return s.finish(ctx, tx.Kind == sqlast.TxCommit, text)
+		tag, err := s.finish(ctx, tx.Kind == sqlast.TxCommit, text)
+		if err == nil && tx.Chain {
+			s.block = true
+			s.settings.begin()
+		}
+		return tag, err
 	case sqlast.TxSavepoint, sqlast.TxRelease, sqlast.TxRollbackTo:
 		return s.savepoint(ctx, tx, text)
 	}
@@ -72,13 +78,9 @@ func (s *Session) finish(ctx context.Context, commit bool, text string) (string,
 
 // ended forgets what belonged to the transaction.
 func (s *Session) ended(committed bool) {
+	s.endPortals(committed)
 	s.block, s.failed = false, false
 	s.settings.end(committed)
-	for name, p := range s.portals {
-		if p.st.st.Kind != sqlast.Transaction {
-			delete(s.portals, name)
-		}
-	}
 	if s.scratch != nil {
 		if err := s.scratch.Finish(); err != nil {
 			s.scratch.Drop()
@@ -98,7 +100,7 @@ func (s *Session) savepoint(ctx context.Context, tx sqlast.Tx, text string) (str
 		if se, ok := errors.AsType[*pgwire.ServerError](err); ok && (se.Code == "3B001" || se.Code == "25P01") {
 			message := "savepoint \"" + tx.Savepoint + "\" does not exist"
 			if se.Code == "25P01" {
-				message = tag + "can only be used in transaction blocks"
+				return "", onlyInBlock(tx.Kind.String())
 			}
 			return "", &pgwire.ServerError{Severity: "ERROR", Code: se.Code, Message: message}
 		}
@@ -106,10 +108,13 @@ func (s *Session) savepoint(ctx context.Context, tx sqlast.Tx, text string) (str
 	}
 	switch tx.Kind {
 	case sqlast.TxSavepoint:
-		s.settings.savepoint(tx.Savepoint)
+		s.settings.savepoint(tx.Savepoint, s.serial)
+	case sqlast.TxRelease:
+		s.settings.release(tx.Savepoint)
 	case sqlast.TxRollbackTo:
 		s.failed = false
-		s.settings.rollbackTo(tx.Savepoint)
+		since := s.settings.rollbackTo(tx.Savepoint)
+		maps.DeleteFunc(s.portals, func(_ string, p *portal) bool { return p.serial > since })
 	}
 	return tag, nil
 }
@@ -159,8 +164,8 @@ func (s *Session) endImplicit(ctx context.Context) error {
 		if err != nil {
 			err = run.Explain(s.version.Catalog, err, nil, run.Row{})
 		}
+		s.endPortals(err == nil && !s.doomed)
 		s.doomed = false
-		delete(s.portals, "")
 		return err
 	}
 	var err error
@@ -182,6 +187,7 @@ func (s *Session) endImplicit(ctx context.Context) error {
 	if e := s.settleDDL(ctx, committed); err == nil {
 		err = e
 	}
+	s.endPortals(committed)
 	s.doomed = false
 	return err
 }

@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,11 +26,22 @@ func sql(text string) provider.Statement { return provider.Statement{SQL: text} 
 
 // dataRow makes the body of a DataRow of texts.
 func dataRow(texts ...string) []byte {
-	body := []byte{byte(len(texts) >> 8), byte(len(texts))}
-	for _, t := range texts {
-		n := len(t)
-		body = append(body, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-		body = append(body, t...)
+	values := make([][]byte, len(texts))
+	for i, t := range texts {
+		values[i] = append([]byte{}, t...)
+	}
+	return rowBody(values)
+}
+
+// rowBody makes the body of a DataRow; nil is NULL.
+func rowBody(values [][]byte) []byte {
+	body := binary.BigEndian.AppendUint16(nil, uint16(len(values)))
+	for _, v := range values {
+		if v == nil {
+			body = binary.BigEndian.AppendUint32(body, math.MaxUint32)
+			continue
+		}
+		body = append(binary.BigEndian.AppendUint32(body, uint32(len(v))), v...)
 	}
 	return body
 }

@@ -114,6 +114,11 @@ const (
 	TxRollbackTo
 )
 
+// String is the statement's name where PostgreSQL's errors speak of it.
+func (k TxKind) String() string {
+	return [...]string{"PREPARE TRANSACTION", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT"}[k]
+}
+
 // A Tx is a transaction statement taken apart.
 type Tx struct {
 	Kind      TxKind
