@@ -72,6 +72,16 @@ func (c *Catalog) Deferrable() bool {
 	return false
 }
 
+// Protects reports whether any column is protected.
+func (c *Catalog) Protects() bool {
+	for _, t := range c.Tables {
+		if !t.Plain() {
+			return true
+		}
+	}
+	return false
+}
+
 // Reserved begins the names of the provider's columns that are not an
 // application's own.
 const Reserved = "clarus_"

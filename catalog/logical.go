@@ -3,14 +3,24 @@
 // it, and for each table how it is protected and what the provider holds.
 package catalog
 
+import "slices"
+
 // A Logical is the schema of one database as the twin tells it.
 type Logical struct {
 	Schemas   []string
 	Relations []*Relation
 	Sequences []*Sequence
-	Functions bool // there are functions made by users
+	Functions []Function // made by users
 
 	byOID map[uint32]*Relation
+}
+
+// A Function is a function made by a user.
+type Function struct {
+	OID  uint32
+	Name string
+	Pure bool // its text names no relation and no other such function, so it needs and changes no rows
+	Acts bool // it has a statement that acts on the session or the server, such as NOTIFY or LOCK TABLE
 }
 
 // A Relation is a table or view of the logical schema.
@@ -20,6 +30,7 @@ type Relation struct {
 	Name        string
 	Kind        byte // pg_class.relkind: 'r' table, 'v' view
 	RowSecurity bool
+	Calls       bool         // a constraint, a default or an index calls a user's function that may need rows
 	Columns     []*Attribute // by attribute number, without dropped ones
 	Constraints []*Constraint
 	Indexes     []*Index
@@ -27,17 +38,18 @@ type Relation struct {
 
 // An Attribute is a column of the logical schema.
 type Attribute struct {
-	Num       int16
-	Name      string
-	Type      uint32
-	Typmod    int32
-	TypeName  string // as format_type prints it
-	Collation string // its name if it is not the type's own, else ""
-	NotNull   bool
-	Identity  byte // 0, 'a' always, 'd' by default
-	Generated bool
-	Default   string // as pg_get_expr prints it, names qualified; "" if none
-	Sequence  uint32 // OID of the sequence that the default draws from, 0 if none
+	Num        int16
+	Name       string
+	Type       uint32
+	Typmod     int32
+	TypeName   string // as format_type prints it
+	Collation  string // its name if it is not the type's own, else ""
+	NotNull    bool
+	Identity   byte // 0, 'a' always, 'd' by default
+	Generated  bool
+	Default    string // as pg_get_expr prints it, names qualified; "" if none
+	OwnDefault bool   // the default calls a function made by a user
+	Sequence   uint32 // OID of the sequence that the default draws from, 0 if none
 }
 
 // A Constraint is a row of pg_constraint.
@@ -54,6 +66,7 @@ type Constraint struct {
 	Deferrable bool
 	Deferred   bool
 	Valid      bool
+	Own        bool   // calls a function made by a user
 	Definition string // as pg_get_constraintdef prints it
 }
 
@@ -95,6 +108,11 @@ func (l *Logical) Index() *Logical {
 // Relation returns the relation with the given OID, or nil.
 func (l *Logical) Relation(oid uint32) *Relation { return l.byOID[oid] }
 
+// Pure reports whether a user's function needs and changes no rows.
+func (l *Logical) Pure(oid uint32) bool {
+	return slices.ContainsFunc(l.Functions, func(f Function) bool { return f.OID == oid && f.Pure })
+}
+
 // Sequence returns the sequence with the given OID, or nil.
 func (l *Logical) Sequence(oid uint32) *Sequence {
 	for _, s := range l.Sequences {
@@ -127,3 +145,9 @@ func (r *Relation) PrimaryKey() *Constraint {
 
 // Qualified is the name as messages show it.
 func (r *Relation) Qualified() string { return r.Schema + "." + r.Name }
+
+// OwnCheck reports whether a check constraint calls a function made by a user,
+// which only the twin has.
+func (r *Relation) OwnCheck() bool {
+	return slices.ContainsFunc(r.Constraints, func(k *Constraint) bool { return k.Kind == 'c' && k.Own })
+}

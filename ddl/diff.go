@@ -52,7 +52,9 @@ func Diff(before *catalog.Catalog, after *catalog.Logical, p *policy.Policy, pro
 	}
 	next := catalog.New(before.Version+1, d.next, d.tables, after)
 	d.schemas()
-	d.sequences()
+	if err := d.sequences(); err != nil {
+		return nil, err
+	}
 	if err := d.physical(next); err != nil {
 		return nil, err
 	}
@@ -61,6 +63,11 @@ func Diff(before *catalog.Catalog, after *catalog.Logical, p *policy.Policy, pro
 
 // decide works out the protection of every table.
 func (d *differ) decide() error {
+	for _, f := range d.after.Functions {
+		if f.Acts {
+			return clarus.Refuse("function "+f.Name+" has a statement that is not about rows (SET, LOCK, NOTIFY and the like)", "Leave it to the application.")
+		}
+	}
 	for _, r := range d.after.Relations {
 		switch r.Kind {
 		case 'v':

@@ -23,22 +23,34 @@ func (d *differ) schemas() {
 }
 
 // sequences are kept at the default provider under their logical names.
-func (d *differ) sequences() {
+func (d *differ) sequences() error {
 	for _, s := range d.after.Sequences {
+		if s.Cache != 1 {
+			return clarus.Refuse(fmt.Sprintf("sequence %s.%s: CACHE %d is not supported", s.Schema, s.Name, s.Cache), "Leave CACHE out.")
+		}
 		name := sqlast.Qualify(s.Schema, s.Name)
 		old := d.before.Logical.Sequence(s.OID)
-		switch {
-		case old == nil:
-			cycle := "NO CYCLE"
-			if s.Cycle {
-				cycle = "CYCLE"
-			}
-			d.run(d.provider, "CREATE SEQUENCE %s AS %s INCREMENT %d MINVALUE %d MAXVALUE %d START %d CACHE %d %s",
-				name, s.Type, s.Increment, s.Min, s.Max, s.Start, s.Cache, cycle)
-		case old.Schema != s.Schema || old.Name != s.Name:
+		if old == nil {
+			d.run(d.provider, "CREATE SEQUENCE %s %s", name, shape(s))
+			continue
+		}
+		if old.Schema != s.Schema || old.Name != s.Name {
 			d.run(d.provider, "ALTER SEQUENCE %s RENAME TO %s", sqlast.Qualify(old.Schema, old.Name), sqlast.Quote(s.Name))
 		}
+		if shape(old) != shape(s) {
+			d.run(d.provider, "ALTER SEQUENCE %s %s", name, shape(s))
+		}
 	}
+	return nil
+}
+
+// shape is how a sequence counts, as options of CREATE and ALTER SEQUENCE.
+func shape(s *catalog.Sequence) string {
+	cycle := "NO CYCLE"
+	if s.Cycle {
+		cycle = "CYCLE"
+	}
+	return fmt.Sprintf("AS %s INCREMENT %d MINVALUE %d MAXVALUE %d START %d CACHE 1 %s", s.Type, s.Increment, s.Min, s.Max, s.Start, cycle)
 }
 
 // Fragment is a table's name at its provider.
@@ -91,8 +103,8 @@ func (d *differ) create(t *catalog.Table) {
 			if a.Collation != "" {
 				def += " COLLATE pg_catalog." + sqlast.Quote(a.Collation)
 			}
-			if t.Plain() && a.Default != "" {
-				def += " DEFAULT " + a.Default
+			if t.Plain() && remoteDefault(a) != "" {
+				def += " DEFAULT " + remoteDefault(a)
 			}
 			if a.NotNull {
 				def += " NOT NULL"
@@ -108,6 +120,15 @@ func (d *differ) create(t *catalog.Table) {
 	d.run(t.Provider, "CREATE TABLE %s (%s)", Fragment(t), strings.Join(cols, ", "))
 }
 
+// remoteDefault is a column's default at the provider, which has no functions
+// made by users: the twin fills those in.
+func remoteDefault(a *catalog.Attribute) string {
+	if a.OwnDefault {
+		return ""
+	}
+	return a.Default
+}
+
 // alter follows changes that leave the rows as they are.
 func (d *differ) alter(old, t *catalog.Table) {
 	for _, c := range t.Columns {
@@ -119,11 +140,11 @@ func (d *differ) alter(old, t *catalog.Table) {
 		if was.NotNull != is.NotNull {
 			d.run(t.Provider, "%s%s NOT NULL", column, map[bool]string{true: "SET", false: "DROP"}[is.NotNull])
 		}
-		if t.Plain() && was.Default != is.Default {
-			if is.Default == "" {
+		if t.Plain() && remoteDefault(was) != remoteDefault(is) {
+			if remoteDefault(is) == "" {
 				d.run(t.Provider, "%sDROP DEFAULT", column)
 			} else {
-				d.run(t.Provider, "%sSET DEFAULT %s", column, is.Default)
+				d.run(t.Provider, "%sSET DEFAULT %s", column, remoteDefault(is))
 			}
 		}
 	}
@@ -213,7 +234,7 @@ func (d *differ) constraint(next *catalog.Catalog, t *catalog.Table, k *catalog.
 	case 'f':
 		return foreignKey(t, next.Table(k.Ref), k, name, deferring)
 	case 'c':
-		if t.Plain() {
+		if t.Plain() && !k.Own {
 			return k.Definition, nil
 		}
 		return "", nil // the twin checks every row before it is sealed

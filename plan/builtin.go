@@ -44,14 +44,21 @@ var (
 		`timestamptz_.*|date_.*timestamptz|timestamp_.*timestamptz|.*timestamptz.*|concat|concat_ws|format|array_to_string|string_agg|array_agg|` +
 		`textanycat|anytextcat|text_concat.*|quote_literal|quote_nullable|array_in|array_out|interval_.*|.*_out|.*_in|array_append|array_cat|array_prepend|` +
 		`record_.*|range_.*|arraycontain.*|bttext.*|to_json|to_jsonb|json_.*|jsonb_.*)$`)
+	// needed are denied functions that Clarus itself calls in a user's name.
+	needed    = regexp.MustCompile(`^(pg_cursor|pg_prepared_statement|pg_show_all_settings)$`)
 	sequences = regexp.MustCompile(`^(nextval|currval|lastval|setval)$`)
 )
+
+// Denied reports whether a built-in function is kept from users' own code too.
+func Denied(name string) bool { return denied.MatchString(name) && !needed.MatchString(name) }
 
 // functions checks what the statement calls, and what it may touch thereby.
 func (env Env) functions(st *analyze.Statement, p *Plan) error {
 	for _, oid := range st.Functions {
 		if oid >= firstUserOID {
-			p.Opaque = true
+			if !env.Catalog.Logical.Pure(oid) {
+				p.Opaque, p.Calls = true, true
+			}
 			continue
 		}
 		f := env.Builtins.Functions[oid]

@@ -73,6 +73,9 @@ func clearColumns(t *catalog.Table, r *analyze.Relation) (string, bool) {
 		if !t.Plain() {
 			return "the target has protected columns", false
 		}
+		if t.Relation.OwnCheck() {
+			return "the target has a constraint that calls a function made by a user", false
+		}
 		for _, a := range t.Relation.Columns {
 			if a.Generated || a.Identity != 0 {
 				return "the target has generated columns", false

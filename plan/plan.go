@@ -40,6 +40,7 @@ type Plan struct {
 	SetsSequence bool
 	Draws        bool             // asks for the session's last value of a sequence
 	Opaque       bool             // runs code that the plan cannot see through: every table is loaded
+	Calls        bool             // calls functions made by users, which may write: changes to every loaded table are recorded
 	Why          string           // why no better class was possible
 	Tables       []*catalog.Table // all tables that take part, for the audit
 }
@@ -77,12 +78,15 @@ func Make(env Env, list []*analyze.Statement) (*Plan, error) {
 		return nil, err
 	}
 	if writes(st) {
-		if err := flow(st, env.Catalog); err != nil {
+		if err := flow(st, p, env.Catalog); err != nil {
 			return nil, err
 		}
 	}
 	if p.Opaque {
 		env.loadAll(p)
+	}
+	if p.Calls {
+		env.everySequence(p)
 	}
 	if err := oneProvider(p); err != nil {
 		return nil, err
@@ -121,6 +125,9 @@ func (env Env) relations(st *analyze.Statement, p *Plan) error {
 		p.Tables = append(p.Tables, t)
 		if r.Target {
 			p.Targets = append(p.Targets, t)
+			if rel.Calls {
+				p.Opaque, p.Calls = true, true
+			}
 		}
 		if r.References > 0 {
 			p.Fetches = append(p.Fetches, Fetch{Table: t, Where: env.where(t, r)})
@@ -146,12 +153,38 @@ func (env Env) loadAll(p *Plan) {
 	p.Why = "it calls functions made by users, which may read any table"
 }
 
+// everySequence has the twin follow all sequences: a function may draw from any.
+func (env Env) everySequence(p *Plan) {
+	p.Sequences = nil
+	for _, s := range env.Catalog.Logical.Sequences {
+		p.Sequences = append(p.Sequences, s.OID)
+	}
+}
+
+// Recorded are the tables whose changes on the twin are carried over.
+func (p *Plan) Recorded() []*catalog.Table {
+	if !p.Calls {
+		return p.Targets
+	}
+	list := make([]*catalog.Table, len(p.Fetches))
+	for i, f := range p.Fetches {
+		list[i] = f.Table
+	}
+	return list
+}
+
+// Effects reports whether the statement may do more at the provider than read.
+func (p *Plan) Effects() bool {
+	return len(p.Targets) > 0 || p.Locks || p.Calls || len(p.Sequences) > 0 || p.SetsSequence
+}
+
 // Whole is the plan that loads every table whole: for code that turned out to
 // read more than the analyser said.
 func (p *Plan) Whole(env Env) *Plan {
 	q := *p
 	env.loadAll(&q)
-	q.Opaque = true
+	env.everySequence(&q)
+	q.Opaque, q.Calls = true, true
 	return &q
 }
 
@@ -177,8 +210,8 @@ func oneProvider(p *Plan) error {
 
 // flow refuses values that are computed from protected attributes and go into
 // clear columns.
-func flow(st *analyze.Statement, c *catalog.Catalog) error {
-	if !readsProtected(st, c) {
+func flow(st *analyze.Statement, p *Plan, c *catalog.Catalog) error {
+	if !readsProtected(st, c) && !(p.Opaque && c.Protects()) {
 		return nil
 	}
 	for i := range st.Relations {

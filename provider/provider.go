@@ -55,3 +55,18 @@ type Provider interface {
 	Name() string
 	Open(ctx context.Context, database string) (Session, error)
 }
+
+// Ask runs a query of Clarus's own and returns its rows as text.
+func Ask(ctx context.Context, s Session, sql string) ([][]string, error) {
+	var rows [][]string
+	_, err := s.Run(ctx, Statement{SQL: sql}, nil, func(body []byte) error {
+		cells, err := pgwire.Row(body, nil)
+		row := make([]string, len(cells))
+		for i, c := range cells {
+			row[i] = string(c)
+		}
+		rows = append(rows, row)
+		return err
+	})
+	return rows, err
+}

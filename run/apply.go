@@ -17,6 +17,7 @@ type effect struct {
 	old   int    // index of the fetched row; -1 for a new one
 	tid   string // where the row is now on the twin; "" if it was deleted
 	value Row    // its new values
+	calls bool   // a function had part in it
 }
 
 // apply carries over to the provider what the statement did on the twin. It
@@ -25,6 +26,12 @@ type effect struct {
 func (j *Job) apply(ctx context.Context) (again bool, err error) {
 	effects, order, err := j.effectsByTable()
 	if err != nil {
+		return false, err
+	}
+	if err := j.readSequences(); err != nil {
+		return false, err
+	}
+	if err := j.keepClear(effects); err != nil {
 		return false, err
 	}
 	if again, err = j.lockAll(ctx, effects); err != nil || again {
@@ -46,7 +53,7 @@ func (j *Job) apply(ctx context.Context) (again bool, err error) {
 func (j *Job) effectsByTable() (map[uint32][]*effect, []uint32, error) {
 	effects := map[uint32][]*effect{}
 	var order []uint32
-	if len(j.Plan.Targets) == 0 {
+	if len(j.Plan.Recorded()) == 0 {
 		return effects, nil, nil
 	}
 	changes, err := j.Scratch.Changes()
@@ -72,7 +79,7 @@ func (j *Job) effectsByTable() (map[uint32][]*effect, []uint32, error) {
 		}
 		delete(rows, c.Old)
 		first := e.tid == c.Old || c.Op == 'I'
-		e.tid = c.New
+		e.tid, e.calls = c.New, e.calls || c.Nested
 		if c.New != "" {
 			rows[c.New] = e
 		}
@@ -161,7 +168,12 @@ func (j *Job) lockAll(ctx context.Context, effects map[uint32][]*effect) (again 
 		}
 		again = again || changed
 	}
-	if !j.Plan.Locks {
+	clause := j.Lock
+	switch {
+	case j.Plan.Locks:
+	case j.Plan.Calls:
+		clause = "FOR UPDATE" // whatever a function locked
+	default:
 		return again, nil
 	}
 	for _, r := range j.fetched {
@@ -182,7 +194,7 @@ func (j *Job) lockAll(ctx context.Context, effects map[uint32][]*effect) (again 
 				rows = append(rows, i)
 			}
 		}
-		changed, err := j.lock(ctx, r, rows, j.Lock, j.Skip)
+		changed, err := j.lock(ctx, r, rows, clause, j.Skip)
 		if err != nil {
 			return false, err
 		}

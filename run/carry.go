@@ -69,6 +69,9 @@ func (j *Job) CopyIn(ctx context.Context, t *catalog.Table, act func(*twin.Conn)
 
 // store seals and stores what a COPY left on the twin.
 func (j *Job) store(ctx context.Context, t *catalog.Table) error {
+	if err := j.readSequences(); err != nil {
+		return err
+	}
 	again, err := j.drawSequences(ctx)
 	if err != nil {
 		return err

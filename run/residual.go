@@ -50,7 +50,7 @@ func (j *Job) Run(ctx context.Context, act Action, row func(body []byte) error) 
 		return "", &clarus.Error{Op: "run", Kind: clarus.Internal, Msg: "no permit"}
 	}
 	j.draws, j.skipped = map[uint32]*draw{}, map[clarus.RowID]bool{}
-	if !j.effects() {
+	if !j.Plan.Effects() {
 		return j.once(ctx, act, row, nil)
 	}
 	for range rounds {
@@ -80,12 +80,6 @@ func conflict(msg string) error {
 	return &clarus.Error{Op: "run", Kind: clarus.Conflict, Msg: msg, Hint: "Try the transaction again."}
 }
 
-// effects reports whether the statement does anything at the provider beside
-// reading.
-func (j *Job) effects() bool {
-	return len(j.Plan.Targets) > 0 || j.Plan.Locks || len(j.Plan.Sequences) > 0
-}
-
 // once fetches, loads and runs the statement; after looks at what it did
 // before the twin forgets it.
 func (j *Job) once(ctx context.Context, act Action, row func([]byte) error, after func() error) (tag string, err error) {
@@ -94,7 +88,7 @@ func (j *Job) once(ctx context.Context, act Action, row func([]byte) error, afte
 	}
 	stop := j.Scratch.User.Watch(ctx)
 	defer stop()
-	if err := j.Scratch.Begin(j.Lasting, !j.effects()); err != nil {
+	if err := j.Scratch.Begin(j.Lasting, !j.Plan.Effects()); err != nil {
 		return "", err
 	}
 	tag, err = act(j.Scratch.User, row)
@@ -127,16 +121,16 @@ func (j *Job) load(ctx context.Context) error {
 	for _, t := range j.Plan.Empty {
 		loads = append(loads, twin.Load{OID: t.Relation.OID, Table: logical(t)})
 	}
-	for _, t := range j.Plan.Targets {
+	for _, t := range j.Plan.Recorded() {
 		// Before Fill, whose locks last until the statement is done.
-		if err := j.Scratch.Record(t.Relation.OID, logical(t)); err != nil {
+		if err := j.Scratch.Record(t.Relation.OID, logical(t), j.Plan.Calls); err != nil {
 			return err
 		}
 	}
 	if err := j.Scratch.Fill(loads, j.all()); err != nil {
 		return err
 	}
-	for _, t := range j.Plan.Targets {
+	for _, t := range j.Plan.Recorded() {
 		// What the statement writes stays in the table's file after the rollback, until it is emptied.
 		j.Scratch.Filled(t.Relation.OID, logical(t))
 	}
@@ -161,7 +155,8 @@ const big = 200
 // load makes the binary COPY of opened rows. Generated columns are computed
 // by the twin.
 func load(r *Rows) twin.Load {
-	l := twin.Load{OID: r.Table.Relation.OID, Table: logical(r.Table), Big: len(r.Rows) >= big}
+	l := twin.Load{OID: r.Table.Relation.OID, Table: logical(r.Table), Big: len(r.Rows) >= big,
+		Unchecked: r.Table.Relation.OwnCheck()}
 	var names string
 	var keep []int
 	for i, c := range r.Table.Columns {
@@ -243,6 +238,9 @@ func (j *Job) positions(r *Rows) (map[string]int, error) {
 // may raise, and takes it back.
 func (j *Job) Check(ctx context.Context, sql string) error {
 	if err := j.Scratch.Fill(nil, nil); err != nil {
+		return err
+	}
+	if err := j.Scratch.Open(); err != nil {
 		return err
 	}
 	stop := j.Scratch.User.Watch(ctx)

@@ -39,7 +39,7 @@ func (s *Session) prepareCursor(ctx context.Context, p *statement) error {
 		return clarus.Refuse("this query cannot have a cursor", "Run it as a statement of its own.")
 	case pl.Locks:
 		return clarus.Refuse("cursors with FOR UPDATE or FOR SHARE are not supported", "Lock the rows by a statement of its own, or select them by their key.")
-	case len(pl.Targets) > 0 || len(pl.Sequences) > 0 || pl.SetsSequence || pl.Draws:
+	case pl.Effects() || pl.Draws:
 		return clarus.Refuse("cursors on queries that have effects are not supported", "Run the query as a statement of its own.")
 	}
 	return nil

@@ -119,10 +119,20 @@ func (s *Session) schema(ctx context.Context, permit gate.Permit, st *sqlast.Sta
 	if err != nil {
 		return "", err
 	}
+	seq, err := s.sequenceToAlter(ctx, st)
+	if err != nil {
+		return "", err
+	}
+	if err := c.scratch.Open(); err != nil {
+		return "", err
+	}
 	if tag, err = s.onTwin(ctx, st.Text); err != nil {
 		return "", err
 	}
 	if err := s.follow(ctx, permit, before, loaded); err != nil {
+		return "", err
+	}
+	if err := s.restart(ctx, seq); err != nil {
 		return "", err
 	}
 	text, err := st.Print()

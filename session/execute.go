@@ -246,7 +246,7 @@ func (s *Session) residual(ctx context.Context, permit gate.Permit, p *portal, r
 	}
 	sentRows := false
 	tag, err := j.Run(ctx, act, func(body []byte) error { sentRows = true; return row(body) })
-	if twin.IsLockTimeout(err) && !j.Plan.Opaque && !sentRows {
+	if twin.IsLockTimeout(err) && !(j.Plan.Opaque && j.Plan.Calls) && !sentRows {
 		// The statement ran code that reads a table which was not loaded.
 		j.Plan = j.Plan.Whole(s.env())
 		tag, err = j.Run(ctx, act, row)

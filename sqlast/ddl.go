@@ -38,6 +38,8 @@ func ddlForm(n *pg.Node) *DDLForm {
 		return schemaForm(v.CreateSchemaStmt)
 	case *pg.Node_CreateSeqStmt:
 		return &DDLForm{Tag: "CREATE SEQUENCE", Refuse: refuseTemp(v.CreateSeqStmt.Sequence)}
+	case *pg.Node_AlterSeqStmt:
+		return form("ALTER SEQUENCE")
 	case *pg.Node_GrantStmt:
 		return form("GRANT")
 	case *pg.Node_AlterDefaultPrivilegesStmt:
@@ -52,6 +54,15 @@ func ddlForm(n *pg.Node) *DDLForm {
 		return form("ALTER OWNER")
 	}
 	return nil
+}
+
+// AlteredSequence names the sequence of an ALTER SEQUENCE; "" of another statement.
+func (s *Statement) AlteredSequence() string {
+	n := s.node.GetAlterSeqStmt()
+	if n == nil {
+		return ""
+	}
+	return Name{n.Sequence.Schemaname, n.Sequence.Relname}.String()
 }
 
 func refuseTemp(r *pg.RangeVar) string {

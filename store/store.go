@@ -15,6 +15,7 @@ import (
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/policy"
 	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/technique"
@@ -81,7 +82,7 @@ func (d *Database) Open(ctx context.Context) error {
 		return err
 	}
 	defer p.Close()
-	locale, err := ask(ctx, p, "SELECT datcollate, datctype, pg_encoding_to_char(encoding) FROM pg_catalog.pg_database WHERE datname = current_database()")
+	locale, err := provider.Ask(ctx, p, "SELECT datcollate, datctype, pg_encoding_to_char(encoding) FROM pg_catalog.pg_database WHERE datname = current_database()")
 	if err != nil {
 		return d.unprepared(err)
 	}
@@ -131,20 +132,6 @@ func splitStatements(sql string) []string {
 	return append(list, sql[from:])
 }
 
-func ask(ctx context.Context, p provider.Session, sql string) ([][]string, error) {
-	var rows [][]string
-	_, err := p.Run(ctx, provider.Statement{SQL: sql}, nil, func(body []byte) error {
-		cells, err := pgwire.Row(body, nil)
-		row := make([]string, len(cells))
-		for i, c := range cells {
-			row[i] = string(c)
-		}
-		rows = append(rows, row)
-		return err
-	})
-	return rows, err
-}
-
 // read opens all entries. They must be the versions from 1 on, each sealed for
 // its own number.
 func (d *Database) read(ctx context.Context, p provider.Session) ([]entry, error) {
@@ -190,7 +177,7 @@ func rowOf(n int64) (id clarus.RowID) {
 
 // rebuild replays the log on a new database of the twin.
 func (d *Database) rebuild(ctx context.Context, locale []string, entries []entry) error {
-	base, err := d.Twin.First(ctx, d.Name, locale[0], locale[1])
+	base, err := d.Twin.First(ctx, d.Name, locale[0], locale[1], plan.Denied)
 	if err != nil {
 		return err
 	}
@@ -251,7 +238,7 @@ func (d *Database) Lock(ctx context.Context, p provider.Session) error {
 	if _, err := p.Run(ctx, provider.Statement{SQL: lockSQL}, nil, nil); err != nil {
 		return err
 	}
-	rows, err := ask(ctx, p, headSQL)
+	rows, err := provider.Ask(ctx, p, headSQL)
 	if err != nil {
 		return err
 	}

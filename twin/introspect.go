@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/clarus-project/clarus/catalog"
 )
@@ -12,13 +13,18 @@ import (
 // without the twin's own furniture.
 const mine = " AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' "
 
-const relationsSQL = `
+const relationsSQL = functionsCTE + `
 SELECT coalesce(json_agg(json_build_object('OID', c.oid::bigint, 'Schema', n.nspname, 'Name', c.relname,
   'Kind', ascii(c.relkind::text), 'RowSecurity', c.relrowsecurity,
+  'Calls', EXISTS (SELECT FROM pg_depend p JOIN g ON g.oid = p.refobjid AND NOT g.pure WHERE p.refclassid = 'pg_proc'::regclass AND (
+    p.classid = 'pg_class'::regclass AND p.objid IN (SELECT indexrelid FROM pg_index WHERE indrelid = c.oid)
+    OR p.classid = 'pg_constraint'::regclass AND p.objid IN (SELECT oid FROM pg_constraint WHERE conrelid = c.oid)
+    OR p.classid = 'pg_attrdef'::regclass AND p.objid IN (SELECT oid FROM pg_attrdef WHERE adrelid = c.oid))),
   'Columns', (SELECT coalesce(json_agg(json_build_object('Num', a.attnum, 'Name', a.attname, 'Type', a.atttypid::bigint,
       'Typmod', a.atttypmod, 'TypeName', format_type(a.atttypid, a.atttypmod), 'NotNull', a.attnotnull,
       'Collation', coalesce((SELECT l.collname FROM pg_collation l, pg_type y WHERE l.oid = a.attcollation AND y.oid = a.atttypid AND y.typcollation <> l.oid), ''),
       'Identity', coalesce(ascii(nullif(a.attidentity::text, '')), 0), 'Generated', a.attgenerated <> '',
+      'OwnDefault', EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_proc'::regclass AND p.refobjid >= 16384),
       'Default', coalesce(CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END, ''),
       'Sequence', coalesce((SELECT min(refobjid::bigint) FROM pg_depend p JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
          WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid),
@@ -31,6 +37,7 @@ SELECT coalesce(json_agg(json_build_object('OID', c.oid::bigint, 'Schema', n.nsp
       'Columns', k.conkey, 'Ref', k.confrelid::bigint, 'RefColumns', k.confkey,
       'OnUpdate', coalesce(ascii(nullif(k.confupdtype::text, '')), 0), 'OnDelete', coalesce(ascii(nullif(k.confdeltype::text, '')), 0),
       'Match', coalesce(ascii(nullif(k.confmatchtype::text, '')), 0),
+      'Own', EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_constraint'::regclass AND p.objid = k.oid AND p.refclassid = 'pg_proc'::regclass AND p.refobjid >= 16384),
       'Deferrable', k.condeferrable, 'Deferred', k.condeferred, 'Valid', k.convalidated,
       'Definition', pg_get_constraintdef(k.oid)) ORDER BY k.oid), '[]')
     FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype <> 't'),
@@ -53,7 +60,22 @@ WHERE true` + mine
 
 const schemasSQL = `SELECT coalesce(json_agg(n.nspname ORDER BY n.oid), '[]') FROM pg_namespace n WHERE n.nspname <> 'public'` + mine
 
-const functionsSQL = `SELECT count(*) > 0 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid >= 16384` + mine
+// impure matches the text of a function that may read or write rows, draw from
+// a sequence, or run text that is not there yet. Too many matches cost time only.
+const impure = `\m(from|table|insert|update|delete|merge|execute|call|copy|truncate|create|alter|drop|do|nextval|setval|currval|lastval)\M|_to_xml|ts_stat|ts_rewrite|u&`
+
+// acting matches the text of a function that has a statement which acts on the
+// session or the server beside rows.
+const acting = `(^|;|\m(begin|then|else|loop)\M)\s*(notify|listen|unlisten|lock|set|reset|discard|vacuum|analyze|load|prepare|deallocate)\s+[a-z"]`
+
+// functionsCTE tells of each function made by users whether it is pure: see catalog.Function.
+const functionsCTE = `WITH f AS MATERIALIZED (SELECT p.oid, p.proname, coalesce(nullif(p.prosrc, ''), pg_get_function_sqlbody(p.oid), '') AS src, l.lanname
+  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384` + mine + `),
+g AS MATERIALIZED (SELECT f.oid, f.proname, f.src ~* '` + acting + `' AS acts, lanname IN ('sql', 'plpgsql') AND src !~* '` + impure + `'
+  AND NOT EXISTS (SELECT FROM f o WHERE f.src ~* ('\m' || regexp_replace(o.proname, '\W', '\\\&', 'g') || '\M')) AS pure FROM f)
+`
+
+const functionsSQL = functionsCTE + `SELECT coalesce(json_agg(json_build_object('OID', oid::bigint, 'Name', proname, 'Pure', pure, 'Acts', acts) ORDER BY oid), '[]') FROM g`
 
 // Introspect reads the logical schema as this scratch database holds it.
 func (s *Scratch) Introspect() (*catalog.Logical, error) {
@@ -61,7 +83,7 @@ func (s *Scratch) Introspect() (*catalog.Logical, error) {
 	for _, q := range []struct {
 		sql string
 		dst any
-	}{{relationsSQL, &l.Relations}, {sequencesSQL, &l.Sequences}, {schemasSQL, &l.Schemas}, {`SELECT to_json((` + functionsSQL + `))`, &l.Functions}} {
+	}{{relationsSQL, &l.Relations}, {sequencesSQL, &l.Sequences}, {schemasSQL, &l.Schemas}, {functionsSQL, &l.Functions}} {
 		rows, err := s.loader.Rows(q.sql)
 		if err != nil {
 			return nil, fmt.Errorf("read the twin's schema: %w", err)
@@ -115,4 +137,22 @@ func (c *Conn) each(sql string, row func(oid uint32, r []string)) error {
 		row(uint32(oid), r)
 	}
 	return err
+}
+
+// revoke keeps users' code from calling built-in functions.
+func (c *Conn) revoke(deny func(name string) bool) error {
+	rows, err := c.Rows("SELECT proname, oid::regprocedure FROM pg_catalog.pg_proc WHERE oid < 16384 AND prokind = 'f'")
+	if err != nil {
+		return err
+	}
+	var list []string
+	for _, r := range rows {
+		if deny(r[0]) {
+			list = append(list, r[1])
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return c.Do("REVOKE EXECUTE ON FUNCTION " + strings.Join(list, ", ") + " FROM PUBLIC")
 }

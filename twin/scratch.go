@@ -3,6 +3,7 @@ package twin
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -27,8 +28,9 @@ type Version struct {
 }
 
 // First makes the template of an empty database in the locale of the provider.
-// name is the logical database's name.
-func (s *Server) First(ctx context.Context, name, collate, ctype string) (*Version, error) {
+// name is the logical database's name. Users' code may not call the built-in
+// functions that deny names.
+func (s *Server) First(ctx context.Context, name, collate, ctype string, deny func(function string) bool) (*Version, error) {
 	db := s.name("tpl")
 	err := s.administer(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE %s LC_CTYPE %s OWNER %s",
 		db, sqlast.Literal(collate), sqlast.Literal(ctype), sqlast.Quote(s.cfg.Owner)))
@@ -43,6 +45,9 @@ func (s *Server) First(ctx context.Context, name, collate, ctype string) (*Versi
 	if err := c.Do(furniture(name)...); err != nil {
 		return nil, err
 	}
+	if err := c.revoke(deny); err != nil {
+		return nil, err
+	}
 	return &Version{srv: s, template: db, ready: make(chan *Scratch, 1), holders: 1}, nil
 }
 
@@ -55,14 +60,44 @@ func furniture(name string) []string {
 		"CREATE OR REPLACE FUNCTION pg_catalog.current_database() RETURNS name LANGUAGE sql STABLE PARALLEL SAFE AS " +
 			sqlast.Literal("SELECT "+sqlast.Literal(name)+"::name"),
 		"CREATE SCHEMA pg_clarus",
-		"CREATE UNLOGGED TABLE pg_clarus.change (seq bigint GENERATED ALWAYS AS IDENTITY, rel oid, op \"char\", old tid, new tid)",
+		"CREATE UNLOGGED TABLE pg_clarus.change (seq bigint GENERATED ALWAYS AS IDENTITY, rel oid, op \"char\", old tid, new tid, nested boolean)",
 		"CREATE UNLOGGED TABLE pg_clarus.token (token text)",
+		"CREATE TABLE pg_clarus.door (open boolean)",
+		"INSERT INTO pg_clarus.door VALUES (true)",
 		`CREATE FUNCTION pg_clarus.record() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
   INSERT INTO pg_clarus.change (rel, op, old, new) VALUES (TG_RELID, left(TG_OP, 1)::"char",
     CASE WHEN TG_OP <> 'INSERT' THEN OLD.ctid END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.ctid END);
   RETURN NULL;
 END $$`,
+		// The same, and whether a function did it rather than the statement itself.
+		`CREATE FUNCTION pg_clarus.record_calls() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE stack text;
+BEGIN
+  GET DIAGNOSTICS stack = PG_CONTEXT;
+  INSERT INTO pg_clarus.change (rel, op, old, new, nested) VALUES (TG_RELID, left(TG_OP, 1)::"char",
+    CASE WHEN TG_OP <> 'INSERT' THEN OLD.ctid END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.ctid END, stack LIKE E'%\n%');
+  RETURN NULL;
+END $$`,
+		// What a function does beside changing rows would be lost with the scratch
+		// database; only Clarus opens the door.
+		`CREATE FUNCTION pg_clarus.shut() RETURNS boolean LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS
+$$SELECT NOT open AND session_user <> '` + superuser + `' FROM pg_clarus.door$$`,
+		`CREATE FUNCTION pg_clarus.keep_schema() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  IF pg_clarus.shut() THEN
+    RAISE feature_not_supported USING MESSAGE = format('%s in a function is not supported', tg_tag), HINT = 'Run it as a statement of its own.';
+  END IF;
+END $$`,
+		`CREATE FUNCTION pg_clarus.keep_rows() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  IF pg_clarus.shut() THEN
+    RAISE feature_not_supported USING MESSAGE = 'TRUNCATE in a function is not supported', HINT = 'Use DELETE.';
+  END IF;
+  RETURN NULL;
+END $$`,
+		"CREATE EVENT TRIGGER clarus_schema ON ddl_command_start EXECUTE FUNCTION pg_clarus.keep_schema()",
+		"ALTER EVENT TRIGGER clarus_schema ENABLE ALWAYS",
 		// What follows reads past privileges and row security, in the user's own
 		// transaction. Only who has the token, which Clarus makes for each scratch
 		// database, may call it.
@@ -152,7 +187,8 @@ type Scratch struct {
 	version *Version
 	name    string
 	filled  map[uint32]string // tables that hold rows, by OID
-	watched map[uint32]bool   // tables whose changes are recorded
+	watched map[uint32]bool   // tables whose changes are recorded; true: with what a function did
+	shut    bool              // users' code may not change the schema
 	token   string
 	role    string // whom User is connected as
 	locked  bool
@@ -247,6 +283,9 @@ type Load struct {
 	Into  string // Table with the columns that Rows holds
 	Rows  io.Reader
 	Big   bool // worth an ANALYZE
+	// Unchecked loads the rows past the table's CHECK constraints: they call
+	// functions that may need rows which are not loaded yet.
+	Unchecked bool
 }
 
 // Fill empties the scratch database, loads tables and locks every table that
@@ -254,6 +293,9 @@ type Load struct {
 // of reading emptiness. all names every table of the schema by OID.
 func (s *Scratch) Fill(loads []Load, all map[uint32]string) error {
 	if err := s.Unlock(); err != nil {
+		return err
+	}
+	if err := s.door(false); err != nil {
 		return err
 	}
 	if err := s.empty(); err != nil {
@@ -270,7 +312,7 @@ func (s *Scratch) Fill(loads []Load, all map[uint32]string) error {
 			continue
 		}
 		s.filled[l.OID] = l.Table
-		if _, err := s.loader.CopyIn("COPY "+l.Into+" FROM STDIN (FORMAT binary)", l.Rows); err != nil {
+		if err := s.load(l); err != nil {
 			return err
 		}
 		if l.Big {
@@ -281,6 +323,21 @@ func (s *Scratch) Fill(loads []Load, all map[uint32]string) error {
 		return err
 	}
 	return s.lock(rest)
+}
+
+func (s *Scratch) load(l Load) error {
+	if l.Unchecked {
+		// PostgreSQL looks for as many constraints as the catalogue counts.
+		if err := s.loader.Do(fmt.Sprintf("UPDATE pg_catalog.pg_class SET relchecks = 0 WHERE oid = %d", l.OID)); err != nil {
+			return err
+		}
+	}
+	_, err := s.loader.CopyIn("COPY "+l.Into+" FROM STDIN (FORMAT binary)", l.Rows)
+	if l.Unchecked {
+		const count = "UPDATE pg_catalog.pg_class SET relchecks = (SELECT count(*) FROM pg_catalog.pg_constraint WHERE conrelid = %[1]d AND contype = 'c') WHERE oid = %[1]d"
+		err = errors.Join(err, s.loader.Do(fmt.Sprintf(count, l.OID)))
+	}
+	return err
 }
 
 func (s *Scratch) empty() error {
@@ -319,6 +376,17 @@ func (s *Scratch) Unlock() error {
 	return s.loader.Do("ROLLBACK")
 }
 
+// Open lets the user's statements change the schema, until the next Fill.
+func (s *Scratch) Open() error { return s.door(true) }
+
+func (s *Scratch) door(open bool) error {
+	if s.shut == !open {
+		return nil
+	}
+	s.shut = !open
+	return s.loader.Do(fmt.Sprintf("UPDATE pg_clarus.door SET open = %t", open))
+}
+
 // Root runs statements as the superuser in this scratch database.
 func (s *Scratch) Root() *Conn { return s.loader }
 
@@ -331,7 +399,10 @@ func (s *Scratch) Promote(ctx context.Context, number int64) (*Version, error) {
 	if err := s.empty(); err != nil {
 		return nil, err
 	}
-	drop, err := s.loader.Rows(`SELECT format('DROP TRIGGER clarus_record ON %s', tgrelid::regclass) FROM pg_catalog.pg_trigger WHERE tgname = 'clarus_record'`)
+	if err := s.door(true); err != nil {
+		return nil, err
+	}
+	drop, err := s.loader.Rows(`SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass) FROM pg_catalog.pg_trigger WHERE tgname IN ('clarus_record', 'clarus_truncate')`)
 	if err != nil {
 		return nil, err
 	}

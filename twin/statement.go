@@ -49,19 +49,28 @@ func (s *Scratch) Finish() error {
 	return s.User.Do("ROLLBACK")
 }
 
-// Record has the changes to a table recorded from now on.
-func (s *Scratch) Record(oid uint32, table string) error {
-	if s.watched[oid] {
+// Record has the changes to a table recorded from now on; with calls, also
+// whether a function made them.
+func (s *Scratch) Record(oid uint32, table string, calls bool) error {
+	deep, watched := s.watched[oid]
+	if watched && (deep || !calls) {
 		return nil
 	}
 	if err := s.Unlock(); err != nil {
 		return err
 	}
-	s.watched[oid] = true
+	s.watched[oid] = calls
+	recorder := "pg_clarus.record()"
+	if calls {
+		recorder = "pg_clarus.record_calls()"
+	}
+	const byUser = " WHEN (session_user <> '" + superuser + "') EXECUTE FUNCTION "
 	return s.loader.Do(
-		"CREATE TRIGGER clarus_record AFTER INSERT OR UPDATE OR DELETE ON "+table+" FOR EACH ROW WHEN (session_user <> '"+superuser+"') EXECUTE FUNCTION pg_clarus.record()",
+		"CREATE OR REPLACE TRIGGER clarus_record AFTER INSERT OR UPDATE OR DELETE ON "+table+" FOR EACH ROW"+byUser+recorder,
+		"CREATE OR REPLACE TRIGGER clarus_truncate BEFORE TRUNCATE ON "+table+byUser+"pg_clarus.keep_rows()",
 		"ALTER TABLE "+table+" ENABLE ALWAYS TRIGGER clarus_record",
-		"UPDATE pg_catalog.pg_trigger SET tgisinternal = true WHERE tgname = 'clarus_record'")
+		"ALTER TABLE "+table+" ENABLE ALWAYS TRIGGER clarus_truncate",
+		"UPDATE pg_catalog.pg_trigger SET tgisinternal = true WHERE tgname IN ('clarus_record', 'clarus_truncate') AND NOT tgisinternal")
 }
 
 // Filled says that a statement is about to write rows to a table that Fill did
@@ -73,11 +82,12 @@ type Change struct {
 	Table    uint32
 	Op       byte // 'I', 'U', 'D'
 	Old, New string
+	Nested   bool // a function did it, not the statement itself; known only where Record was told so
 }
 
 // Changes returns what the statement changed so far in its transaction.
 func (s *Scratch) Changes() ([]Change, error) {
-	rows, err := s.User.Rows("SELECT rel, op, old, new FROM pg_clarus.changes($1)", s.token)
+	rows, err := s.User.Rows("SELECT rel, op, old, new, nested FROM pg_clarus.changes($1)", s.token)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +97,7 @@ func (s *Scratch) Changes() ([]Change, error) {
 		if _, err := fmt.Sscan(r[0], &oid); err != nil {
 			return nil, err
 		}
-		list[i] = Change{Table: oid, Op: r[1][0], Old: r[2], New: r[3]}
+		list[i] = Change{Table: oid, Op: r[1][0], Old: r[2], New: r[3], Nested: r[4] == "t"}
 	}
 	return list, nil
 }
@@ -149,6 +159,9 @@ func (s *Scratch) Replay(ctx context.Context, user, searchPath, sql string) erro
 			return err
 		}
 		s.User, s.role = c, user
+	}
+	if err := s.Open(); err != nil {
+		return err
 	}
 	return s.User.Do("SET search_path = "+searchPath, "SET check_function_bodies = off", sql)
 }
