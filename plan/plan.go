@@ -56,6 +56,7 @@ type Env struct {
 	Catalog   *catalog.Catalog
 	Builtins  *Builtins
 	Relations map[uint32]string // names of the twin's own relations by OID
+	SetConfig bool              // what the statement sets by set_config is known to the session
 }
 
 // writes reports whether the statement changes rows.

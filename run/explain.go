@@ -33,6 +33,12 @@ func Explain(c *catalog.Catalog, err error, t *catalog.Table, row Row) error {
 		}
 		e.Schema, e.Table, e.Constraint = child.Schema, child.Name, k.Name
 		describeViolation(e, c, child, k, t, row)
+	case "55P03":
+		e.Message = lockMessage(c, se, t)
+	case "57014":
+		if strings.Contains(se.Message, "statement timeout") {
+			e.Message = "canceling statement due to statement timeout"
+		}
 	case "23502":
 		if t != nil {
 			e.Schema, e.Table = t.Schema, t.Name
@@ -41,15 +47,41 @@ func Explain(c *catalog.Catalog, err error, t *catalog.Table, row Row) error {
 	return e
 }
 
+// lockMessage says what could not be locked at once, or in time.
+func lockMessage(c *catalog.Catalog, se *pgwire.ServerError, t *catalog.Table) string {
+	if strings.Contains(se.Message, "lock timeout") {
+		return "canceling statement due to lock timeout"
+	}
+	if i := slices.IndexFunc(c.Tables, func(t *catalog.Table) bool { return strings.Contains(se.Message, `"`+t.Physical()+`"`) }); t == nil && i >= 0 {
+		t = c.Tables[i]
+	}
+	switch {
+	case t == nil:
+		return "could not obtain lock"
+	case strings.Contains(se.Message, "on row"):
+		return fmt.Sprintf("could not obtain lock on row in relation %q", t.Name)
+	}
+	return fmt.Sprintf("could not obtain lock on relation %q", t.Name)
+}
+
+func readOnlyMessage(command string) string {
+	return "cannot execute " + command + " in a read-only transaction"
+}
+
+// ReadOnly is the error of a command that writes in a transaction that must not.
+func ReadOnly(command string) error {
+	return &pgwire.ServerError{Severity: "ERROR", Code: "25006", Message: readOnlyMessage(command)}
+}
+
 // plainMessage is what is said of errors whose own words may show how the
 // provider stores things.
 func plainMessage(code string) string {
 	texts := map[string]string{
 		"40001": "could not serialize access due to concurrent update", "40P01": "deadlock detected",
-		"55P03": "could not obtain lock on row", "57014": "canceling statement due to user request",
+		"57014": "canceling statement due to user request",
 		"25P02": "current transaction is aborted, commands ignored until end of transaction block",
 		"53100": "the provider's disk is full", "53200": "the provider is out of memory", "53300": "the provider has too many connections",
-		"25006": "cannot execute the statement in a read-only transaction",
+		"25006": readOnlyMessage("the statement"),
 		"42501": "the provider denied what Clarus needs to do there", "2200H": "nextval: reached maximum value of sequence",
 		"23502": "null value in a column violates not-null constraint", "23514": "new row violates check constraint",
 		"42P01": "the schema changed meanwhile", "42703": "the schema changed meanwhile",

@@ -12,6 +12,7 @@ import (
 	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/run"
 	"github.com/clarus-project/clarus/sqlast"
 	"github.com/clarus-project/clarus/twin"
 )
@@ -68,11 +69,10 @@ func (s *Session) declare(ctx context.Context, p *portal) (string, error) {
 		return "", err
 	}
 	read := &portal{st: p.st.inner, bind: pgwire.Bind{Formats: p.bind.Formats, Params: p.bind.Params, Results: c.formats}}
-	if _, err := s.perform(ctx, read, s.keep(&c.rows)); err != nil {
-		if form.Hold || !dataError(err) || p.st.inner.plan.Class == plan.Pass {
+	if err := s.readCursor(ctx, read, c); err != nil {
+		if c.end == nil || form.Hold {
 			return "", err
 		}
-		c.end = withoutPosition(err)
 	}
 	c.edition = s.settings.edition
 	read.bind = pgwire.Bind{}
@@ -82,6 +82,42 @@ func (s *Session) declare(ctx context.Context, p *portal) (string, error) {
 	read.cursor = c
 	s.addPortal(form.Name, read)
 	return "DECLARE CURSOR", nil
+}
+
+// readCursor has the cursor's query run. If it raised an error at some row, after
+// which the transaction can go on, that is the cursor's end too. An error at the
+// provider would end the transaction there: a savepoint keeps it.
+func (s *Session) readCursor(ctx context.Context, read *portal, c *cursor) error {
+	const name = "clarus_cursor"
+	class := read.st.plan.Class
+	remote := class == plan.Pass || class == plan.Push
+	if remote && s.block {
+		if _, err := s.remote.Run(ctx, sql("SAVEPOINT "+name), nil, nil); err != nil {
+			return run.Explain(s.catalog(), err, nil, run.Row{})
+		}
+	}
+	_, err := s.perform(ctx, read, s.keep(&c.rows))
+	if err != nil && (!dataError(err) || remote && !s.block) {
+		return err
+	}
+	if err != nil {
+		c.end = withoutPosition(err)
+	}
+	if !remote || !s.block {
+		return err
+	}
+	if err != nil {
+		if _, e := s.remote.Sync(ctx); e != nil {
+			return e
+		}
+		if _, e := s.remote.Run(ctx, sql("ROLLBACK TO SAVEPOINT "+name), nil, nil); e != nil {
+			return run.Explain(s.catalog(), e, nil, run.Row{})
+		}
+	}
+	if _, e := s.remote.Run(ctx, sql("RELEASE SAVEPOINT "+name), nil, nil); e != nil {
+		return run.Explain(s.catalog(), e, nil, run.Row{})
+	}
+	return err
 }
 
 func onlyInBlock(what string) error {

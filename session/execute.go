@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -66,6 +67,10 @@ func (s *Session) perform(ctx context.Context, p *portal, row func([]byte) error
 	switch p.st.st.Kind {
 	case sqlast.Transaction:
 		return s.transaction(ctx, p.st.st)
+	case sqlast.Constraints:
+		return s.setConstraints(ctx, p.st.st)
+	case sqlast.Unlisten:
+		return "UNLISTEN", nil // nothing is listened to
 	case sqlast.Declare:
 		return s.declare(ctx, p)
 	case sqlast.Fetch:
@@ -79,11 +84,25 @@ func (s *Session) perform(ctx context.Context, p *portal, row func([]byte) error
 	case sqlast.Set, sqlast.Show, sqlast.Discard, sqlast.Deallocate:
 		return s.utility(ctx, p, row)
 	}
-	if name, value, local, ok := p.st.st.SetConfig(); ok {
-		return s.setConfig(ctx, name, value, local, row)
+	configs, err := s.configs(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	var values [][]byte
+	if configs != nil {
+		hand := row
+		row = func(body []byte) (err error) {
+			if values, err = pgwire.Row(slices.Clone(body), nil); err != nil {
+				return err
+			}
+			return hand(body)
+		}
 	}
 	if p.st.plan != nil {
 		p = s.fitting(p)
+	}
+	if err := s.writable(ctx, p.st); err != nil {
+		return "", err
 	}
 	action, class, datasets, providers := s.asked(p.st)
 	permit, err := s.host.Gate.Authorise(ctx, gate.Request{Session: s.id, Principal: s.who, Action: action, Shape: p.st.shape, Class: class,
@@ -92,6 +111,9 @@ func (s *Session) perform(ctx context.Context, p *portal, row func([]byte) error
 		return "", err
 	}
 	tag, err = s.carryOut(ctx, permit, p, row)
+	if err == nil {
+		err = s.configure(ctx, configs, values)
+	}
 	permit.Done(ctx, gate.Outcome{Rows: rowsOf(tag), SQLSTATE: state(err), Err: err})
 	if clarus.KindOf(err) == clarus.Integrity && err != nil {
 		err = errors.Join(err, s.host.Gate.Record(context.WithoutCancel(ctx), audit.Event{Session: s.id, Principal: s.who,
@@ -140,6 +162,9 @@ func (s *Session) carryOut(ctx context.Context, permit gate.Permit, p *portal, r
 		return s.maintain(ctx, p.st.st)
 	case sqlast.Explain:
 		return s.explain(ctx, p, row)
+	}
+	if p.st.advisory != nil {
+		return s.lockAdvisory(ctx, p, row)
 	}
 	if p.st.plan == nil {
 		return "", s.refused(ctx, p.st.st, clarus.Refuse("this kind of statement is not supported", "See docs/limits.md."))
@@ -240,14 +265,18 @@ func (s *Session) residual(ctx context.Context, permit gate.Permit, p *portal, r
 			return "", clarus.Refuse("several different locking clauses in one statement", "Use the same one for all tables.")
 		}
 	}
+	unseen := false // the statement ran code that reads a table which was not loaded
 	act := func(c *twin.Conn, row func([]byte) error) (tag string, err error) {
+		if err := c.Do(s.settings.constraints...); err != nil {
+			return "", err
+		}
 		err = c.Run(s.onTwinStatement(p), row, func(t string) { tag = t })
+		unseen = twin.IsLockTimeout(err)
 		return tag, err
 	}
 	sentRows := false
 	tag, err := j.Run(ctx, act, func(body []byte) error { sentRows = true; return row(body) })
-	if twin.IsLockTimeout(err) && !(j.Plan.Opaque && j.Plan.Calls) && !sentRows {
-		// The statement ran code that reads a table which was not loaded.
+	if unseen && !(j.Plan.Opaque && j.Plan.Calls) && !sentRows {
 		j.Plan = j.Plan.Whole(s.env())
 		tag, err = j.Run(ctx, act, row)
 	}

@@ -67,6 +67,7 @@ type Session struct {
 	block      bool // BEGIN was given
 	failed     bool // the transaction block has failed
 	doomed     bool // the implicit transaction has failed
+	readOnly   bool // transactions may be READ ONLY: something asked for it once
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of the running call
@@ -209,12 +210,6 @@ func (s *Session) workspace(ctx context.Context) (*twin.Scratch, error) {
 		s.scratch = &lease{Scratch: l, settled: -1}
 	}
 	return s.scratch.Scratch, s.settle(s.scratch.User, &s.scratch.settled)
-}
-
-// notice hands on what a statement raises on the twin.
-func (s *Session) notice(e *pgwire.ServerError) {
-	e.Schema, e.Table, e.Column = "", "", ""
-	s.client.Notice(e)
 }
 
 // catalog is the schema that the session sees.

@@ -2,11 +2,15 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/provider"
+	"github.com/clarus-project/clarus/run"
 	"github.com/clarus-project/clarus/sqlast"
 	"github.com/clarus-project/clarus/twin"
 )
@@ -17,15 +21,18 @@ type settings struct {
 	current    map[string]string
 	defaults   map[string]string // as the client's start-up left them
 	atBegin    map[string]string // as the transaction found them; nil outside
-	local      map[string]bool   // set for the transaction only
+	lasting    map[string]string // as its COMMIT leaves them: without what is LOCAL
 	savepoints []savepoint
 	edition    int // goes up with every change
+
+	constraints []string // the transaction's SET CONSTRAINTS, for the twin
 }
 
 type savepoint struct {
-	name    string
-	current map[string]string
-	serial  int // of the newest portal
+	name             string
+	current, lasting map[string]string
+	serial           int // of the newest portal
+	constraints      int // SET CONSTRAINTS before it
 }
 
 func (t *settings) start() {
@@ -37,17 +44,20 @@ func (t *settings) start() {
 
 func (t *settings) change(name, sql string, local bool) {
 	t.edition++
-	if sql == "" {
-		delete(t.current, name)
-	} else {
-		t.current[name] = sql
+	maps := []map[string]string{t.current}
+	if !local && t.lasting != nil {
+		maps = append(maps, t.lasting)
 	}
-	if local && t.local != nil {
-		t.local[name] = true
+	for _, m := range maps {
+		if sql == "" {
+			delete(m, name)
+		} else {
+			m[name] = sql
+		}
 	}
 }
 
-func (t *settings) begin() { t.atBegin, t.local = maps.Clone(t.current), map[string]bool{} }
+func (t *settings) begin() { t.atBegin, t.lasting = maps.Clone(t.current), maps.Clone(t.current) }
 
 func (t *settings) end(commit bool) {
 	if t.atBegin == nil {
@@ -55,22 +65,16 @@ func (t *settings) end(commit bool) {
 	}
 	next := t.atBegin
 	if commit {
-		next = maps.Clone(t.current)
-		for name := range t.local {
-			delete(next, name)
-			if v, ok := t.atBegin[name]; ok {
-				next[name] = v
-			}
-		}
+		next = t.lasting
 	}
 	if !maps.Equal(next, t.current) {
 		t.edition++
 	}
-	t.current, t.atBegin, t.local, t.savepoints = next, nil, nil, nil
+	t.current, t.atBegin, t.lasting, t.savepoints, t.constraints = next, nil, nil, nil, nil
 }
 
 func (t *settings) savepoint(name string, serial int) {
-	t.savepoints = append(t.savepoints, savepoint{name, maps.Clone(t.current), serial})
+	t.savepoints = append(t.savepoints, savepoint{name, maps.Clone(t.current), maps.Clone(t.lasting), serial, len(t.constraints)})
 }
 
 // find returns the index of the newest savepoint of a name, or -1.
@@ -97,9 +101,10 @@ func (t *settings) rollbackTo(name string) (serial int) {
 		return 0
 	}
 	t.savepoints = t.savepoints[:i+1]
-	t.current, serial = maps.Clone(t.savepoints[i].current), t.savepoints[i].serial
+	p := t.savepoints[i]
+	t.current, t.lasting, t.constraints = maps.Clone(p.current), maps.Clone(p.lasting), t.constraints[:p.constraints]
 	t.edition++
-	return serial
+	return p.serial
 }
 
 // where a setting takes effect.
@@ -108,17 +113,18 @@ type where int
 const (
 	atTwin     where = 1 << iota // it changes what statements mean or how values look
 	atProvider                   // it changes how the provider runs them
+	atSession                    // it changes what this session does
 )
 
 // known are the settings that a client may set.
 var known = map[string]where{
 	"search_path": atTwin, "timezone": atTwin | atProvider, "datestyle": atTwin | atProvider, "intervalstyle": atTwin | atProvider,
-	"extra_float_digits": atTwin | atProvider, "bytea_output": atTwin | atProvider, "xmloption": atTwin, "xmlbinary": atTwin,
-	"statement_timeout": atProvider, "lock_timeout": atProvider, "idle_in_transaction_session_timeout": atProvider,
+	"extra_float_digits": atTwin | atProvider, "bytea_output": atTwin | atProvider, "xmloption": atTwin | atProvider, "xmlbinary": atTwin | atProvider,
+	"statement_timeout": atTwin | atProvider, "lock_timeout": atProvider, "idle_in_transaction_session_timeout": atProvider,
 	"default_transaction_isolation": atProvider, "default_transaction_read_only": atProvider, "default_transaction_deferrable": atProvider,
 	"transaction_isolation": atProvider, "transaction_read_only": atProvider, "synchronous_commit": atProvider,
-	"application_name": atTwin, "check_function_bodies": atTwin, "row_security": atTwin, "array_nulls": atTwin, "quote_all_identifiers": atTwin,
-	"default_text_search_config": atTwin, "transform_null_equals": atTwin, "lc_messages": 0, "client_min_messages": 0,
+	"application_name": atTwin, "check_function_bodies": atTwin, "row_security": atTwin, "array_nulls": atTwin | atProvider, "quote_all_identifiers": atTwin,
+	"default_text_search_config": atTwin, "transform_null_equals": atTwin | atProvider, "lc_messages": 0, "client_min_messages": atSession,
 	"default_table_access_method": 0, "default_tablespace": 0, "default_with_oids": 0, "work_mem": atProvider, "maintenance_work_mem": 0,
 	"client_encoding": 0, "standard_conforming_strings": 0, "geqo": 0, "enable_seqscan": atProvider, "enable_indexscan": atProvider,
 	"enable_bitmapscan": atProvider, "enable_hashjoin": atProvider, "enable_mergejoin": atProvider, "enable_nestloop": atProvider,
@@ -137,46 +143,80 @@ func (s *Session) set(ctx context.Context, name, value string, local bool) error
 		return clarus.Refuse("setting "+name+" cannot be changed to another value", "Leave it as it is.")
 	}
 	sql := "SET " + sqlast.Quote(name) + " = " + sqlast.Literal(value)
-	if name == "search_path" && value == "" {
-		sql = "SET search_path = ''"
-	} else if name == "search_path" {
-		sql = "SET search_path = " + value
+	if name == "search_path" { // a list: SET would take the literal for one name
+		sql = "SELECT pg_catalog.set_config('search_path', " + sqlast.Literal(value) + ", false)"
 	}
 	return s.apply(ctx, name, sql, local)
 }
 
-// apply carries out a SET statement: the connections concerned check it.
+// apply carries out a SET statement: the connections concerned check it. sql
+// is its form without LOCAL.
 func (s *Session) apply(ctx context.Context, name, sql string, local bool) error {
 	effect, ok := known[name]
 	if !ok {
-		custom := false
-		for _, r := range name {
-			custom = custom || r == '.'
-		}
-		if !custom {
-			return clarus.Refuse("setting "+name+" is not supported through Clarus", "Leave it at its default.")
+		if !strings.ContainsRune(name, '.') {
+			return s.unknown(ctx, name)
 		}
 		effect = atTwin
 	}
+	if name == "client_min_messages" && level(sql) < 0 {
+		return &pgwire.ServerError{Severity: "ERROR", Code: "22023",
+			Message: fmt.Sprintf("invalid value for parameter \"client_min_messages\": %q", strings.Trim(lastWord(sql), "'")),
+			Hint:    "Available values: " + strings.Join(levels, ", ") + "."}
+	}
+	s.readOnly = s.readOnly || strings.HasSuffix(name, "transaction_read_only")
 	if effect&atProvider != 0 {
-		if _, err := s.remote.Run(ctx, provider.Statement{SQL: sql}, nil, nil); err != nil {
+		text := sql
+		if rest, ok := strings.CutPrefix(sql, "SET "); ok && local {
+			text = "SET LOCAL " + rest
+		} else if rest, ok := strings.CutPrefix(sql, "RESET "); ok && local {
+			text = "SET LOCAL " + rest + " TO DEFAULT"
+		}
+		if _, err := s.remote.Run(ctx, provider.Statement{SQL: text}, nil, nil); err != nil {
 			return err
 		}
 	}
-	if effect&atTwin != 0 {
-		c, err := s.twin(ctx)
-		if err != nil {
-			return err
+	if effect&atTwin == 0 {
+		if effect != 0 {
+			s.settings.change(name, sql, local)
 		}
-		if err := c.Do(sql); err != nil {
-			return err
-		}
-		s.settings.change(name, sql, local)
-		if s.analyst != nil && c == s.analyst.Conn {
-			s.analyst.settled = s.settings.edition
-		}
+		return nil
+	}
+	c, err := s.twin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.Do(onTwin(name, sql)); err != nil {
+		return err
+	}
+	s.settings.change(name, sql, local)
+	if s.analyst != nil && c == s.analyst.Conn {
+		s.analyst.settled = s.settings.edition
 	}
 	return nil
+}
+
+// unknown is the error for a setting that is not listed: PostgreSQL's own, if it
+// has none of the name either.
+func (s *Session) unknown(ctx context.Context, name string) error {
+	c, err := s.twin(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := c.Rows("SELECT pg_catalog.current_setting($1)", name); err != nil {
+		return withoutPosition(err)
+	}
+	return clarus.Refuse("setting "+name+" is not supported through Clarus", "Leave it at its default.")
+}
+
+// onTwin is the statement that puts a setting in force at the twin. A time
+// limit there never exceeds the one that the configuration gives.
+func onTwin(name, sql string) string {
+	if name != "statement_timeout" {
+		return sql
+	}
+	return sql + `; SELECT pg_catalog.set_config(name, reset_val, false) FROM pg_catalog.pg_settings
+WHERE name = 'statement_timeout' AND reset_val::int > 0 AND (setting::int = 0 OR setting::int > reset_val::int)`
 }
 
 // settle gives a connection to the twin the settings in force.
@@ -184,15 +224,36 @@ func (s *Session) settle(c *twin.Conn, edition *int) error {
 	if *edition == s.settings.edition {
 		return nil
 	}
-	names := slices.Sorted(maps.Keys(s.settings.current))
-	sql := make([]string, len(names))
-	for i, n := range names {
-		sql[i] = s.settings.current[n]
+	var sql []string
+	for _, name := range slices.Sorted(maps.Keys(s.settings.current)) {
+		if effect, ok := known[name]; !ok || effect&atTwin != 0 {
+			sql = append(sql, onTwin(name, s.settings.current[name]))
+		}
 	}
 	if err := c.Restore(sql); err != nil {
 		return err
 	}
 	*edition = s.settings.edition
+	return nil
+}
+
+// resettle puts the settings back to what the connection's start-up left. reset
+// is what does so at the provider with its own defaults.
+func (s *Session) resettle(ctx context.Context, reset string) error {
+	if _, err := s.remote.Run(ctx, sql(reset), nil, nil); err != nil && state(err) != "25001" {
+		return run.Explain(s.catalog(), err, nil, run.Row{})
+	}
+	for name := range s.settings.current {
+		s.settings.change(name, s.settings.defaults[name], false)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.settings.defaults)) {
+		if known[name]&atProvider == 0 {
+			continue
+		}
+		if _, err := s.remote.Run(ctx, sql(s.settings.defaults[name]), nil, nil); err != nil {
+			return run.Explain(s.catalog(), err, nil, run.Row{})
+		}
+	}
 	return nil
 }
 

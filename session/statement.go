@@ -27,24 +27,28 @@ type statement struct {
 	plan    *plan.Plan     // nil for what is not a query
 	made    *catalog.Catalog
 	edition int // of the settings
+
+	configs  []sqlast.ConfigCall  // calls of set_config
+	advisory *sqlast.AdvisoryCall // the statement is about an advisory lock
 }
 
 // prepare analyses and plans one statement.
 func (s *Session) prepare(ctx context.Context, st *sqlast.Statement, oids []uint32) (*statement, error) {
 	p := &statement{st: st, oids: oids, shape: audit.ShapeOf(sqlast.Shape(st.Text))}
-	if _, _, _, ok := st.SetConfig(); ok {
-		p.fields = []pgwire.Field{textField("set_config")}
-		return p, nil
-	}
 	switch st.Kind {
-	case sqlast.Query, sqlast.Insert, sqlast.Update, sqlast.Delete, sqlast.Merge:
+	case sqlast.Query:
+		if done, err := s.prepareAdvisory(ctx, p); done || err != nil {
+			return p, err
+		}
+		return p, s.analyse(ctx, p)
+	case sqlast.Insert, sqlast.Update, sqlast.Delete, sqlast.Merge:
 		return p, s.analyse(ctx, p)
 	case sqlast.Declare:
 		return p, s.prepareCursor(ctx, p)
 	case sqlast.Fetch, sqlast.Execute:
 		p.fields = s.returned(st)
 	case sqlast.Show:
-		p.fields = []pgwire.Field{textField(st.ShowName())}
+		return p, s.showFields(ctx, p)
 	case sqlast.Explain:
 		p.fields = []pgwire.Field{textField("QUERY PLAN")}
 	}
@@ -68,6 +72,21 @@ func (s *Session) returned(st *sqlast.Statement) []pgwire.Field {
 	return nil
 }
 
+// showFields are the columns of a SHOW: the setting is named as PostgreSQL
+// writes it.
+func (s *Session) showFields(ctx context.Context, p *statement) error {
+	c, err := s.twin(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := c.Analyze(p.st.Text, nil)
+	if err != nil {
+		return shifted(err, p.st.Offset)
+	}
+	p.fields = a.Fields
+	return nil
+}
+
 func textField(name string) pgwire.Field {
 	return pgwire.Field{Name: name, Type: 25, Size: -1, Typmod: -1}
 }
@@ -87,7 +106,22 @@ func (s *Session) analyse(ctx context.Context, p *statement) error {
 		return err
 	}
 	p.params, p.fields, p.made, p.edition = a.Params, a.Fields, s.catalog(), s.settings.edition
-	if p.plan, err = plan.Make(s.env(), list); err != nil {
+	if len(list) == 1 && slices.Contains(list[0].SQLValues, analyze.CurrentCatalog) {
+		// Its value would be the name of a database of the twin. The columns keep their names.
+		var ok bool
+		if p.st, ok = p.st.WithoutCatalog(); ok {
+			if a, err = c.Analyze(p.st.Text, p.oids); err != nil {
+				return withoutPosition(err)
+			}
+			if list, err = analyze.Parse(a.Tree); err != nil {
+				return err
+			}
+		}
+	}
+	env := s.env()
+	p.configs = p.st.SetConfigs()
+	env.SetConfig = p.configs != nil
+	if p.plan, err = plan.Make(env, list); err != nil {
 		return err
 	}
 	var results []uint32

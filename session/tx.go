@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strings"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/pgwire"
@@ -42,6 +43,7 @@ func (s *Session) begin(ctx context.Context, tx sqlast.Tx, text string) (string,
 	if s.block {
 		s.client.Notice(&pgwire.ServerError{Severity: "WARNING", Code: "25001", Message: "there is already a transaction in progress"})
 	}
+	s.readOnly = s.readOnly || strings.Contains(strings.ToUpper(text), "READ ONLY")
 	if _, err := s.remote.Run(ctx, provider.Statement{SQL: text}, nil, nil); err != nil {
 		return "", run.Explain(s.catalog(), err, nil, run.Row{})
 	}

@@ -73,44 +73,34 @@ func (s *Session) utility(ctx context.Context, p *portal, row func([]byte) error
 	}
 	clear(s.statements)
 	clear(s.portals)
-	s.resetAll(ctx)
-	if _, err := s.remote.Run(ctx, sql("DISCARD ALL"), nil, nil); err != nil && state(err) != "25001" {
-		return "", run.Explain(s.catalog(), err, nil, run.Row{})
-	}
-	return "DISCARD ALL", nil
-}
-
-func (s *Session) resetAll(context.Context) {
-	for name := range s.settings.current {
-		s.settings.change(name, s.settings.defaults[name], false)
-	}
+	return "DISCARD ALL", s.resettle(ctx, "DISCARD ALL")
 }
 
 func (s *Session) setStatement(ctx context.Context, st *sqlast.Statement) (string, error) {
 	set := st.Setting()
 	switch {
 	case set.All:
-		s.resetAll(ctx)
-		_, err := s.remote.Run(ctx, sql("RESET ALL"), nil, nil)
-		return "RESET", err
+		return "RESET", s.resettle(ctx, "RESET ALL")
 	case set.Tx:
 		text, err := st.Print()
 		if err != nil {
 			return "", err
 		}
+		s.readOnly = true
 		tag, err := s.remote.Run(ctx, sql(text), nil, nil)
 		if isServer(err) {
 			err = run.Explain(s.catalog(), err, nil, run.Row{})
 		}
 		return tag, err
+	case set.Local && !s.block && s.several:
+		return "", clarus.Refuse("SET LOCAL in a query string of several statements outside a transaction block", "Write BEGIN and COMMIT.")
+	case set.Local && !s.block:
+		s.client.Notice(&pgwire.ServerError{Severity: "WARNING", Code: "25P01", Message: "SET LOCAL can only be used in transaction blocks"})
+		return "SET", nil
 	case set.Name == "role" || set.Name == "session_authorization":
 		return "", clarus.Refuse("SET ROLE and SET SESSION AUTHORIZATION are not supported", "Connect as the user concerned.")
 	case set.Default:
-		return s.reset(ctx, set.Name, strings.HasPrefix(strings.ToUpper(strings.TrimSpace(st.Text)), "RESET"))
-	}
-	if set.Local && !s.block {
-		s.client.Notice(&pgwire.ServerError{Severity: "WARNING", Code: "25P01", Message: "SET LOCAL can only be used in transaction blocks"})
-		return "SET", nil
+		return s.reset(ctx, set.Name, set.Local, strings.HasPrefix(strings.ToUpper(strings.TrimSpace(st.Text)), "RESET"))
 	}
 	if values, ok := fixed[set.Name]; ok {
 		text, err := st.SetText()
@@ -129,29 +119,19 @@ func (s *Session) setStatement(ctx context.Context, st *sqlast.Statement) (strin
 	return "SET", s.apply(ctx, set.Name, text, set.Local)
 }
 
-func (s *Session) reset(ctx context.Context, name string, isReset bool) (string, error) {
+func (s *Session) reset(ctx context.Context, name string, local, isReset bool) (string, error) {
 	text := s.settings.defaults[name]
 	if text == "" {
 		text = "RESET " + name
 	}
-	if err := s.apply(ctx, name, text, false); err != nil {
+	if err := s.apply(ctx, name, text, local); err != nil {
 		return "", err
 	}
-	s.settings.change(name, s.settings.defaults[name], false)
+	s.settings.change(name, s.settings.defaults[name], local)
 	if isReset {
 		return "RESET", nil
 	}
 	return "SET", nil
-}
-
-// setConfig carries out SELECT set_config(…) as the SET that it is.
-func (s *Session) setConfig(ctx context.Context, name, value string, local bool, row func([]byte) error) (string, error) {
-	if !local || s.block {
-		if err := s.set(ctx, name, value, local); err != nil {
-			return "", err
-		}
-	}
-	return "SELECT 1", row(dataRow(value))
 }
 
 // show answers SHOW.
@@ -159,8 +139,11 @@ func (s *Session) show(ctx context.Context, name string, row func([]byte) error)
 	if name == "all" {
 		return "", clarus.Refuse("SHOW ALL is not supported", "Show single settings.")
 	}
+	if name == "client_min_messages" {
+		return "SHOW", row(dataRow(levels[s.minMessages()]))
+	}
 	relay := func(body []byte) error { return row(body) }
-	if strings.HasPrefix(name, "transaction_") || (known[name] == atProvider && name != "work_mem") {
+	if strings.HasPrefix(name, "transaction_") || (known[name] == atProvider && name != "work_mem") || name == "statement_timeout" {
 		_, err := s.remote.Run(ctx, sql("SHOW "+sqlast.Quote(name)), nil, relay)
 		return "SHOW", err
 	}
@@ -328,12 +311,18 @@ func (s *Session) copy(ctx context.Context, permit gate.Permit, p *portal) (stri
 
 func (s *Session) copyOut(ctx context.Context, permit gate.Permit, p *portal, form sqlast.CopyForm) (string, error) {
 	list, err := sqlast.Parse(form.Select())
-	if err != nil || len(list) != 1 || list[0].Kind != sqlast.Query {
-		return "", clarus.Refuse("COPY of a statement that is not a query is not supported", "Copy a query.")
+	if err != nil || len(list) != 1 {
+		return "", clarus.Refuse("COPY of this statement is not supported", "Copy a query.")
 	}
 	q, err := s.prepare(ctx, list[0], nil)
 	if err != nil {
 		return "", withoutPosition(err)
+	}
+	if q.plan == nil || q.configs != nil || q.st != list[0] {
+		return "", clarus.Refuse("COPY of this statement is not supported", "Copy a query.")
+	}
+	if err := s.writable(ctx, q); err != nil {
+		return "", err
 	}
 	pl := *q.plan
 	pl.Class = plan.Residual
@@ -342,13 +331,29 @@ func (s *Session) copyOut(ctx context.Context, permit gate.Permit, p *portal, fo
 		return "", err
 	}
 	w := s.client.W()
+	send := func(f pgwire.Frame) error { w.Frame(f); return w.Err() }
+	var kept []pgwire.Frame
+	effects := len(pl.Targets) > 0 || pl.Locks || len(pl.Sequences) > 0
 	tag, err := j.Run(ctx, func(c *twin.Conn, _ func([]byte) error) (string, error) {
-		return c.CopyOut(form.Text, func(f pgwire.Frame) error { w.Frame(f); return w.Err() })
+		if !effects {
+			return c.CopyOut(form.Text, send)
+		}
+		kept = nil // what an earlier run over older rows made
+		return c.CopyOut(form.Text, func(f pgwire.Frame) error {
+			kept = append(kept, pgwire.Frame{Type: f.Type, Body: slices.Clone(f.Body)})
+			return nil
+		})
 	}, func([]byte) error { return nil })
-	if err == nil {
-		w.Empty('c')
+	if err != nil {
+		return "", err
 	}
-	return tag, err
+	for _, f := range kept {
+		if err := send(f); err != nil {
+			return "", err
+		}
+	}
+	w.Empty('c')
+	return tag, nil
 }
 
 func withoutPosition(err error) error {

@@ -36,7 +36,8 @@ const (
 	Notify
 	Lock
 	Truncate
-	Maintain // VACUUM, ANALYZE, REINDEX, CLUSTER
+	Constraints // SET CONSTRAINTS
+	Maintain    // VACUUM, ANALYZE, REINDEX, CLUSTER
 )
 
 // IsWrite reports whether k changes rows.
@@ -87,6 +88,8 @@ func kindOf(n *pg.Node) Kind {
 		return Unlisten
 	case *pg.Node_NotifyStmt:
 		return Notify
+	case *pg.Node_ConstraintsSetStmt:
+		return Constraints
 	case *pg.Node_LockStmt:
 		return Lock
 	case *pg.Node_TruncateStmt:

@@ -166,23 +166,6 @@ func (s *Statement) RowLock() (clause string, skip, ok bool) {
 	return clause, skip, ok
 }
 
-// SetConfig recognises SELECT set_config(name, value, local) with constants.
-func (s *Statement) SetConfig() (name, value string, local, ok bool) {
-	sel := s.node.GetSelectStmt()
-	if sel == nil || len(sel.TargetList) != 1 || len(sel.FromClause) > 0 || sel.WhereClause != nil {
-		return "", "", false, false
-	}
-	call := sel.TargetList[0].GetResTarget().GetVal().GetFuncCall()
-	if call == nil || len(call.Args) != 3 || call.Funcname[len(call.Funcname)-1].GetString_().GetSval() != "set_config" {
-		return "", "", false, false
-	}
-	a, b, c := call.Args[0].GetAConst(), call.Args[1].GetAConst(), call.Args[2].GetAConst()
-	if a == nil || b == nil || c == nil || a.GetSval() == nil || b.GetSval() == nil || (c.GetBoolval() == nil && !c.Isnull) {
-		return "", "", false, false
-	}
-	return strings.ToLower(a.GetSval().Sval), b.GetSval().Sval, c.GetBoolval().GetBoolval(), true
-}
-
 // SetText is the Set statement printed anew, as a statement for the session
 // rather than the transaction.
 func (s *Statement) SetText() (string, error) {

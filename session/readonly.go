@@ -1,0 +1,43 @@
+package session
+
+import (
+	"context"
+
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/run"
+)
+
+// writable fails if the transaction is READ ONLY and the statement is not. The
+// provider would say so only of rows that are to change, and know no statement.
+// It is asked only in sessions where a transaction can be READ ONLY.
+func (s *Session) writable(ctx context.Context, p *statement) error {
+	command := p.st.Writes()
+	if pl := p.plan; command == "" && pl != nil {
+		switch {
+		case len(pl.Targets) > 0:
+			command = "SELECT"
+		case pl.SetsSequence:
+			command = "setval()"
+		case len(pl.Sequences) > 0:
+			command = "nextval()"
+		}
+	}
+	if !s.readOnly || command == "" {
+		return nil
+	}
+	var is string
+	_, err := s.remote.Run(ctx, sql("SHOW transaction_read_only"), nil, func(body []byte) error {
+		row, err := pgwire.Row(body, nil)
+		if err == nil && len(row) == 1 {
+			is = string(row[0])
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return run.Explain(s.catalog(), err, nil, run.Row{})
+	case is != "off":
+		return run.ReadOnly(command)
+	}
+	return nil
+}
