@@ -179,7 +179,9 @@ func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, ro
 		tag, err = s.pass(ctx, p, row)
 	case pl.Class == plan.Push:
 		tag, err = s.push(ctx, permit, p, row)
-	case pl.Class == plan.Twin && !s.block && s.ddl == nil && len(pl.Sequences) == 0 && !pl.Draws:
+	case p.st.configs != nil && (pl.Opaque || pl.Calls):
+		return "", clarus.Refuse("set_config in a statement that calls functions made by users", "Use a statement of its own.")
+	case pl.Class == plan.Twin && p.st.configs == nil && !s.block && s.ddl == nil && len(pl.Sequences) == 0 && !pl.Draws:
 		tag, err = s.onAnalyst(ctx, p, row)
 	default:
 		tag, err = s.residual(ctx, permit, p, row)
@@ -250,7 +252,7 @@ func (s *Session) onTwinStatement(p *portal) twin.Statement {
 }
 
 // residual has the twin finish over rows that are fetched and opened.
-func (s *Session) residual(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (string, error) {
+func (s *Session) residual(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (tag string, err error) {
 	j, err := s.job(ctx, permit, p.st.plan)
 	if err != nil {
 		return "", err
@@ -265,6 +267,17 @@ func (s *Session) residual(ctx context.Context, permit gate.Permit, p *portal, r
 			return "", clarus.Refuse("several different locking clauses in one statement", "Use the same one for all tables.")
 		}
 	}
+	if p.st.configs != nil {
+		// Users may not call it on the twin: what a function sets there would be lost.
+		if err := j.Scratch.Root().Do("GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO PUBLIC"); err != nil {
+			return "", err
+		}
+		defer func() {
+			if e := j.Scratch.Root().Do("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC"); err == nil {
+				err = e
+			}
+		}()
+	}
 	unseen := false // the statement ran code that reads a table which was not loaded
 	act := func(c *twin.Conn, row func([]byte) error) (tag string, err error) {
 		if err := c.Do(s.settings.constraints...); err != nil {
@@ -275,7 +288,7 @@ func (s *Session) residual(ctx context.Context, permit gate.Permit, p *portal, r
 		return tag, err
 	}
 	sentRows := false
-	tag, err := j.Run(ctx, act, func(body []byte) error { sentRows = true; return row(body) })
+	tag, err = j.Run(ctx, act, func(body []byte) error { sentRows = true; return row(body) })
 	if unseen && !(j.Plan.Opaque && j.Plan.Calls) && !sentRows {
 		j.Plan = j.Plan.Whole(s.env())
 		tag, err = j.Run(ctx, act, row)

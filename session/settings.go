@@ -144,7 +144,7 @@ func (s *Session) set(ctx context.Context, name, value string, local bool) error
 	}
 	sql := "SET " + sqlast.Quote(name) + " = " + sqlast.Literal(value)
 	if name == "search_path" { // a list: SET would take the literal for one name
-		sql = "SELECT pg_catalog.set_config('search_path', " + sqlast.Literal(value) + ", false)"
+		sql = "SET search_path = " + namesOf(value)
 	}
 	return s.apply(ctx, name, sql, local)
 }
@@ -186,8 +186,13 @@ func (s *Session) apply(ctx context.Context, name, sql string, local bool) error
 	if err != nil {
 		return err
 	}
-	if err := c.Do(onTwin(name, sql)); err != nil {
+	if err := c.Do(sql); err != nil {
 		return err
+	}
+	if name == "statement_timeout" {
+		if err := clamp(c); err != nil {
+			return err
+		}
 	}
 	s.settings.change(name, sql, local)
 	if s.analyst != nil && c == s.analyst.Conn {
@@ -209,14 +214,52 @@ func (s *Session) unknown(ctx context.Context, name string) error {
 	return clarus.Refuse("setting "+name+" is not supported through Clarus", "Leave it at its default.")
 }
 
-// onTwin is the statement that puts a setting in force at the twin. A time
-// limit there never exceeds the one that the configuration gives.
-func onTwin(name, sql string) string {
-	if name != "statement_timeout" {
-		return sql
+// clamp keeps the twin's time limit within the one that the configuration
+// gives, after a SET of statement_timeout.
+func clamp(c *twin.Conn) error {
+	rows, err := c.Rows(`SELECT reset_val FROM pg_catalog.pg_settings
+WHERE name = 'statement_timeout' AND reset_val::int > 0 AND (setting::int = 0 OR setting::int > reset_val::int)`)
+	if err != nil || len(rows) == 0 {
+		return err
 	}
-	return sql + `; SELECT pg_catalog.set_config(name, reset_val, false) FROM pg_catalog.pg_settings
-WHERE name = 'statement_timeout' AND reset_val::int > 0 AND (setting::int = 0 OR setting::int > reset_val::int)`
+	return c.Do("SET statement_timeout = " + rows[0][0])
+}
+
+// namesOf writes a list such as search_path's value as SQL: each name quoted.
+func namesOf(value string) string {
+	var names []string
+	var name strings.Builder
+	quoted, was := false, false
+	end := func() {
+		if text := name.String(); was {
+			names = append(names, sqlast.Quote(text))
+		} else if text = fold(strings.TrimSpace(text)); text != "" {
+			names = append(names, sqlast.Quote(text))
+		}
+		name.Reset()
+		was = false
+	}
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '"' && quoted && i+1 < len(value) && value[i+1] == '"':
+			name.WriteByte(c)
+			i++
+		case c == '"':
+			if !was {
+				name.Reset() // spaces
+			}
+			quoted, was = !quoted, true
+		case c == ',' && !quoted:
+			end()
+		case was && !quoted: // spaces
+		default:
+			name.WriteByte(c)
+		}
+	}
+	if end(); len(names) == 0 {
+		return "''"
+	}
+	return strings.Join(names, ", ")
 }
 
 // settle gives a connection to the twin the settings in force.
@@ -227,11 +270,16 @@ func (s *Session) settle(c *twin.Conn, edition *int) error {
 	var sql []string
 	for _, name := range slices.Sorted(maps.Keys(s.settings.current)) {
 		if effect, ok := known[name]; !ok || effect&atTwin != 0 {
-			sql = append(sql, onTwin(name, s.settings.current[name]))
+			sql = append(sql, s.settings.current[name])
 		}
 	}
 	if err := c.Restore(sql); err != nil {
 		return err
+	}
+	if s.settings.current["statement_timeout"] != "" {
+		if err := clamp(c); err != nil {
+			return err
+		}
 	}
 	*edition = s.settings.edition
 	return nil
