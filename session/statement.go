@@ -43,6 +43,8 @@ func (s *Session) prepare(ctx context.Context, st *sqlast.Statement, oids []uint
 		return p, s.analyse(ctx, p)
 	case sqlast.Insert, sqlast.Update, sqlast.Delete, sqlast.Merge:
 		return p, s.analyse(ctx, p)
+	case sqlast.Do:
+		return p, s.prepareBlock(ctx, p)
 	case sqlast.Declare:
 		return p, s.prepareCursor(ctx, p)
 	case sqlast.Fetch, sqlast.Execute:
@@ -69,6 +71,17 @@ func (s *Session) returned(st *sqlast.Statement) []pgwire.Field {
 	if po := s.portals[m.Cursor]; po != nil && po.cursor != nil && !m.Move {
 		return po.st.fields
 	}
+	return nil
+}
+
+// prepareBlock plans a DO: a function made by a user, which may read and write
+// any table.
+func (s *Session) prepareBlock(ctx context.Context, p *statement) error {
+	if _, err := s.twin(ctx); err != nil {
+		return err
+	}
+	p.made, p.edition = s.catalog(), s.settings.edition
+	p.plan = (&plan.Plan{Class: plan.Residual, Why: "it is a block of code"}).Whole(s.env())
 	return nil
 }
 

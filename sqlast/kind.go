@@ -37,7 +37,8 @@ const (
 	Lock
 	Truncate
 	Constraints // SET CONSTRAINTS
-	Maintain    // VACUUM, ANALYZE, REINDEX, CLUSTER
+	Do
+	Maintain // VACUUM, ANALYZE, REINDEX, CLUSTER
 )
 
 // IsWrite reports whether k changes rows.
@@ -88,6 +89,8 @@ func kindOf(n *pg.Node) Kind {
 		return Unlisten
 	case *pg.Node_NotifyStmt:
 		return Notify
+	case *pg.Node_DoStmt:
+		return Do
 	case *pg.Node_ConstraintsSetStmt:
 		return Constraints
 	case *pg.Node_LockStmt:

@@ -64,6 +64,12 @@ func (s *Scratch) Record(oid uint32, table string, calls bool) error {
 	if calls {
 		recorder = "pg_clarus.record_calls()"
 	}
+	if watched {
+		// PostgreSQL replaces no internal trigger.
+		if err := s.loader.Do(fmt.Sprintf("UPDATE pg_catalog.pg_trigger SET tgisinternal = false WHERE tgname IN ('clarus_record', 'clarus_truncate') AND tgrelid = %d", oid)); err != nil {
+			return err
+		}
+	}
 	const byUser = " WHEN (session_user <> '" + superuser + "') EXECUTE FUNCTION "
 	return s.loader.Do(
 		"CREATE OR REPLACE TRIGGER clarus_record AFTER INSERT OR UPDATE OR DELETE ON "+table+" FOR EACH ROW"+byUser+recorder,
