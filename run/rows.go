@@ -37,9 +37,12 @@ type layout struct {
 }
 
 const (
-	typeTID   = 27
-	typeBytea = 17
-	typeUUID  = 2950
+	typeTID     = 27
+	typeBytea   = 17
+	typeUUID    = 2950
+	typeTSQuery = 3615
+
+	emptyTSQuery = "\x00\x00\x00\x00"
 )
 
 func (l *layout) add(name string, typ uint32, sql string) {
@@ -195,6 +198,9 @@ func (v *Vault) seal(ctx context.Context, t *catalog.Table, rows []Row) ([][][]b
 	values := make([]clarus.Value, len(rows))
 	for j, c := range t.Columns {
 		for i := range rows {
+			if c.Type == typeTSQuery && string(rows[i].Values[j]) == emptyTSQuery {
+				return nil, clarus.Refuse(t.Name+"."+c.Name+": an empty tsquery", "Store NULL: PostgreSQL cannot read an empty one back in binary format.")
+			}
 			values[i] = clarus.Value{Bytes: rows[i].Values[j]}
 		}
 		if c.Clear {
