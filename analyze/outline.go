@@ -1,5 +1,7 @@
 package analyze
 
+import "slices"
+
 // outline fills in what is said about the outermost block.
 func (st *Statement) outline(q *node) {
 	if st.Command == Utility {
@@ -65,9 +67,40 @@ func targets(q, entries *node) []Target {
 				t.Value = &v
 			}
 		}
+		t.Known = sources(rtable, expr, &t.Sources)
 		out = append(out, t)
 	}
 	return out
+}
+
+// computed are the expressions that sources sees through.
+var computed = []string{"OPEXPR", "FUNCEXPR", "RELABELTYPE", "COERCEVIAIO", "BOOLEXPR", "COALESCEEXPR", "COALESCE", "CASE", "CASEEXPR", "WHEN", "CASEWHEN", "NULLTEST"}
+
+// sources collects the columns that an expression of this block is computed
+// from, and reports whether these are all that it depends on.
+func sources(rtable []node, e *node, to *[]Source) bool {
+	switch {
+	case e.is("CONST"), e.is("CASETESTEXPR"):
+		return true
+	case e.is("PARAM"):
+		return e.field("paramkind").text == "0"
+	case e.is("VAR"):
+		rte := source(rtable, e)
+		if rte != nil {
+			*to = append(*to, Source{rte.field("relid").oid(), int16(e.field("varattno").num())})
+		}
+		return rte != nil
+	case e.is("FUNCEXPR") && e.field("funcid").oid() >= 16384, e.is("OPEXPR") && e.field("opfuncid").oid() >= 16384:
+		return false
+	case e.kind == object && !slices.Contains(computed, e.text):
+		return false
+	}
+	for i := range e.kids {
+		if !sources(rtable, &e.kids[i], to) {
+			return false
+		}
+	}
+	return true
 }
 
 // source returns the relation that a column of this block comes from, or nil.

@@ -121,9 +121,20 @@ type Target struct {
 	Plain bool
 	Table uint32
 	Attr  int16
+	// Sources are the columns that the expression is computed from, if Known: then
+	// it is made of columns of relations in the same block, constants, parameters
+	// and PostgreSQL's own operators and functions, and of nothing else.
+	Known   bool
+	Sources []Source
 	// Value is the constant or parameter that the expression consists of; nil
 	// if it is anything else, or a constant of a type that is not decoded.
 	Value *Operand
+}
+
+// A Source is a column of a stored relation.
+type Source struct {
+	Table uint32
+	Attr  int16
 }
 
 // Parse reads the text of a rewritten parse tree as it came over the wire (the

@@ -235,7 +235,8 @@ func flow(st *analyze.Statement, p *Plan, c *catalog.Catalog) error {
 }
 
 // harmless reports whether what the statement assigns to a column is a
-// constant, a parameter, or another clear column.
+// constant, a parameter, or computed from clear columns alone. Which rows get it
+// may depend on protected attributes: docs/threat-model.md says what that tells.
 func harmless(st *analyze.Statement, c *catalog.Catalog, num int16) bool {
 	if st.ModifyingCTE || st.HasConflict || (st.Command != analyze.Insert && st.Command != analyze.Update) {
 		return false
@@ -247,12 +248,14 @@ func harmless(st *analyze.Statement, c *catalog.Catalog, num int16) bool {
 		if t.Value != nil {
 			return true
 		}
-		from := c.Table(t.Table)
-		if !t.Plain || from == nil {
-			return false
-		}
-		col := from.Column(t.Attr)
-		return col != nil && col.Clear
+		return t.Known && !slices.ContainsFunc(t.Sources, func(s analyze.Source) bool {
+			from := c.Table(s.Table)
+			if from == nil {
+				return true
+			}
+			col := from.Column(s.Attr)
+			return col == nil || !col.Clear
+		})
 	}
 	return false
 }
