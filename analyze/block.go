@@ -23,7 +23,10 @@ type rteUse struct {
 // PostgreSQL's RTEKind, as far as it matters.
 const (
 	rteRelation = 0
+	rteSubquery = 1
 	rteJoin     = 2
+	rteFunction = 3
+	rteValues   = 5
 )
 
 // query adds the relations of one query block, with their filters.

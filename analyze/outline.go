@@ -1,7 +1,5 @@
 package analyze
 
-import "slices"
-
 // outline fills in what is said about the outermost block.
 func (st *Statement) outline(q *node) {
 	if st.Command == Utility {
@@ -18,6 +16,7 @@ func (st *Statement) outline(q *node) {
 	st.HasConflict = q.field("onConflict").present()
 	st.Query = queryOf(q)
 	st.Targets = targets(q, q.field("targetList"))
+	st.Conflict = targets(q, q.field("onConflict").field("onConflictSet"))
 	st.Returning = targets(q, q.field("returningList"))
 	from := q.field("jointree").field("fromlist")
 	if n := len(from.kids); n > 0 {
@@ -67,40 +66,10 @@ func targets(q, entries *node) []Target {
 				t.Value = &v
 			}
 		}
-		t.Known = sources(rtable, expr, &t.Sources)
+		t.Traced = (&scope{q: q}).trace(expr, &t.Sources)
 		out = append(out, t)
 	}
 	return out
-}
-
-// computed are the expressions that sources sees through.
-var computed = []string{"OPEXPR", "FUNCEXPR", "RELABELTYPE", "COERCEVIAIO", "BOOLEXPR", "COALESCEEXPR", "COALESCE", "CASE", "CASEEXPR", "WHEN", "CASEWHEN", "NULLTEST"}
-
-// sources collects the columns that an expression of this block is computed
-// from, and reports whether these are all that it depends on.
-func sources(rtable []node, e *node, to *[]Source) bool {
-	switch {
-	case e.is("CONST"), e.is("CASETESTEXPR"):
-		return true
-	case e.is("PARAM"):
-		return e.field("paramkind").text == "0"
-	case e.is("VAR"):
-		rte := source(rtable, e)
-		if rte != nil {
-			*to = append(*to, Source{rte.field("relid").oid(), int16(e.field("varattno").num())})
-		}
-		return rte != nil
-	case e.is("FUNCEXPR") && e.field("funcid").oid() >= 16384, e.is("OPEXPR") && e.field("opfuncid").oid() >= 16384:
-		return false
-	case e.kind == object && !slices.Contains(computed, e.text):
-		return false
-	}
-	for i := range e.kids {
-		if !sources(rtable, &e.kids[i], to) {
-			return false
-		}
-	}
-	return true
 }
 
 // source returns the relation that a column of this block comes from, or nil.

@@ -52,6 +52,7 @@ type Statement struct {
 	// What follows is about the outermost query block only.
 
 	Targets   []Target // SELECT list; for INSERT and UPDATE the assignments
+	Conflict  []Target // the assignments of ON CONFLICT DO UPDATE
 	Returning []Target
 
 	HasAggregates bool // aggregates, also in HAVING
@@ -121,20 +122,12 @@ type Target struct {
 	Plain bool
 	Table uint32
 	Attr  int16
-	// Sources are the columns that the expression is computed from, if Known: then
-	// it is made of columns of relations in the same block, constants, parameters
-	// and PostgreSQL's own operators and functions, and of nothing else.
-	Known   bool
-	Sources []Source
 	// Value is the constant or parameter that the expression consists of; nil
 	// if it is anything else, or a constant of a type that is not decoded.
 	Value *Operand
-}
-
-// A Source is a column of a stored relation.
-type Source struct {
-	Table uint32
-	Attr  int16
+	// Sources are the columns whose values flow into the expression, if Traced.
+	Sources []Source
+	Traced  bool
 }
 
 // Parse reads the text of a rewritten parse tree as it came over the wire (the

@@ -77,6 +77,9 @@ type Index struct {
 	Unique     bool
 	Columns    []int16 // 0 for an expression
 	Partial    bool
+	Predicate  string  // as pg_get_expr prints it
+	Condition  []int16 // the columns of the predicate
+	Own        bool    // calls a function made by a user
 	Definition string
 }
 

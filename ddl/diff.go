@@ -34,19 +34,20 @@ type Change struct {
 
 // A differ works one change out.
 type differ struct {
-	before   *catalog.Catalog
-	after    *catalog.Logical
-	policy   *policy.Policy
-	provider string // the default provider
-	tables   []*catalog.Table
-	next     clarus.DatasetID
-	steps    []Step
+	rewritten map[uint32]bool // by OID
+	before    *catalog.Catalog
+	after     *catalog.Logical
+	policy    *policy.Policy
+	provider  string // the default provider
+	tables    []*catalog.Table
+	next      clarus.DatasetID
+	steps     []Step
 }
 
 // Diff works out how the provider's tables follow the logical schema from
 // before to after. Impossible wishes are errors; then nothing must change.
-func Diff(before *catalog.Catalog, after *catalog.Logical, p *policy.Policy, provider string) (*Change, error) {
-	d := &differ{before: before, after: after, policy: p, provider: provider, next: before.NextDataset}
+func Diff(before *catalog.Catalog, after *catalog.Logical, p *policy.Policy, provider string, rewritten map[uint32]bool) (*Change, error) {
+	d := &differ{rewritten: rewritten, before: before, after: after, policy: p, provider: provider, next: before.NextDataset}
 	if err := d.decide(); err != nil {
 		return nil, err
 	}
@@ -248,7 +249,7 @@ func (d *differ) identity(t *catalog.Table) {
 // generation gives a table whose physical form changes its next generation.
 func (d *differ) generation(t *catalog.Table) {
 	old := d.before.Table(t.Relation.OID)
-	if old != nil && !sameForm(old, t) {
+	if old != nil && (!sameForm(old, t) || d.rewritten[t.Relation.OID]) {
 		t.Generation = old.Generation + 1
 	}
 }

@@ -256,13 +256,19 @@ func foreignKey(t, ref *catalog.Table, k *catalog.Constraint, name, deferring st
 	if err != nil {
 		return "", err
 	}
-	moves := k.OnUpdate == 'c' || k.OnUpdate == 'n' || k.OnUpdate == 'd' || k.OnDelete == 'n' || k.OnDelete == 'd'
-	if moves && !t.Plain() {
-		// The provider would move a tag, or the key that cells are bound to, and leave the cells behind.
-		return "", clarus.Refuse(name+": ON UPDATE CASCADE, SET NULL and SET DEFAULT on a table with protected columns",
-			"Use NO ACTION, RESTRICT or ON DELETE CASCADE.")
-	}
-	if strings.Contains(k.Definition, "SET NULL (") || strings.Contains(k.Definition, "SET DEFAULT (") {
+	onUpdate, onDelete := k.OnUpdate, k.OnDelete
+	if k.Moves() && !t.Plain() {
+		// The twin changes the rows that refer, in whatever order; the provider checks at the end.
+		if onUpdate != 'r' {
+			onUpdate = 'a'
+		}
+		if onDelete == 'n' || onDelete == 'd' {
+			onDelete = 'a'
+		}
+		if deferring == "" {
+			deferring = " DEFERRABLE"
+		}
+	} else if strings.Contains(k.Definition, "SET NULL (") || strings.Contains(k.Definition, "SET DEFAULT (") {
 		return "", clarus.Refuse(name+": a column list of SET NULL or SET DEFAULT", "Leave the list out.")
 	}
 	match := ""
@@ -274,7 +280,7 @@ func foreignKey(t, ref *catalog.Table, k *catalog.Constraint, name, deferring st
 		valid = " NOT VALID"
 	}
 	return fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)%s ON UPDATE %s ON DELETE %s%s%s", cols, Fragment(ref), refs, match,
-		actions[k.OnUpdate], actions[k.OnDelete], deferring, valid), nil
+		actions[onUpdate], actions[onDelete], deferring, valid), nil
 }
 
 // probes lists the provider's columns that stand for attributes in a key.
@@ -326,6 +332,9 @@ func indexDefinition(t *catalog.Table, i *catalog.Index) (string, error) {
 	if i.Unique {
 		unique = "UNIQUE "
 	}
+	if t.Plain() && i.Unique && !i.Own {
+		return renamedIndex(t, i)
+	}
 	var cols []string
 	for _, num := range i.Columns {
 		c := t.Column(num)
@@ -335,11 +344,28 @@ func indexDefinition(t *catalog.Table, i *catalog.Index) (string, error) {
 		}
 		cols = append(cols, sqlast.Quote(c.Probe()))
 	}
-	if len(cols) == 0 || i.Partial {
-		if i.Unique {
-			return "", clarus.Refuse("unique index "+i.Name+" with an expression or a predicate", "Use a unique constraint on columns.")
-		}
+	readable := !i.Own && !slices.ContainsFunc(i.Condition, func(num int16) bool { c := t.Column(num); return c == nil || !c.Clear })
+	switch {
+	case i.Unique && (len(cols) == 0 || !readable):
+		return "", clarus.Refuse("unique index "+i.Name+" with an expression, or with a predicate on protected columns", "Use a unique constraint on columns.")
+	case len(cols) == 0 || !readable:
 		return "", nil
 	}
-	return fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)", unique, sqlast.Quote(i.Name), Fragment(t), strings.Join(cols, ", ")), nil
+	where := ""
+	if i.Partial {
+		where = " WHERE " + i.Predicate
+	}
+	return fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)%s", unique, sqlast.Quote(i.Name), Fragment(t), strings.Join(cols, ", "), where), nil
+}
+
+// renamedIndex is an index of a table that the provider holds as it is.
+func renamedIndex(t *catalog.Table, i *catalog.Index) (string, error) {
+	head, rest, ok := strings.Cut(i.Definition, " ON "+sqlast.Qualify(t.Schema, t.Name)+" ")
+	if !ok {
+		head, rest, ok = strings.Cut(i.Definition, " ON "+t.Schema+"."+t.Name+" ")
+	}
+	if !ok {
+		return "", clarus.Refuse("unique index "+i.Name+" on a table of this name", "Use a unique constraint on columns.")
+	}
+	return head + " ON " + Fragment(t) + " " + rest, nil
 }

@@ -11,7 +11,7 @@ import (
 // TryPass makes p a pass plan if nothing protected is touched and the
 // statement means the same at the provider. st is the statement's form.
 func (p *Plan) TryPass(env Env, list []*analyze.Statement, st *sqlast.Statement, results []uint32) {
-	if p.Class != Residual || p.Opaque {
+	if p.Class != Residual || p.Opaque || len(p.Actions) > 0 {
 		return
 	}
 	why, ok := env.passable(p, list[0], results)

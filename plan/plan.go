@@ -35,6 +35,7 @@ type Plan struct {
 	Fetches      []Fetch          // Residual: rows to load on the twin
 	Empty        []*catalog.Table // Residual: tables that take part but whose rows do not matter
 	Targets      []*catalog.Table // tables whose rows may change
+	Actions      []catalog.Action // what foreign keys set off on the twin
 	Locks        bool             // rows are locked: FOR UPDATE and the like
 	Sequences    []uint32         // sequences that may be drawn from or set
 	SetsSequence bool
@@ -89,6 +90,7 @@ func Make(env Env, list []*analyze.Statement) (*Plan, error) {
 	if p.Calls {
 		env.everySequence(p)
 	}
+	env.act(st, p)
 	if err := oneProvider(p); err != nil {
 		return nil, err
 	}
@@ -162,6 +164,48 @@ func (env Env) everySequence(p *Plan) {
 	}
 }
 
+// act adds what foreign keys set off on the twin: the tables that refer take
+// part with all their rows.
+func (env Env) act(st *analyze.Statement, p *Plan) {
+	p.Actions = nil
+	add := func(t *catalog.Table, deleted bool, updated func(int16) bool) {
+		for _, a := range env.Catalog.Actions(t, deleted, updated) {
+			if !slices.Contains(p.Actions, a) {
+				p.Actions = append(p.Actions, a)
+			}
+		}
+	}
+	if p.Calls {
+		for _, t := range env.Catalog.Tables {
+			add(t, true, func(int16) bool { return true })
+		}
+		return
+	}
+	for i := range st.Relations {
+		r := &st.Relations[i]
+		if t := env.Catalog.Table(r.OID); t != nil && r.Target {
+			deleted := st.Command == analyze.Delete || st.Command == analyze.Merge || st.ModifyingCTE
+			add(t, deleted, func(num int16) bool { return slices.Contains(r.Updated, num) })
+		}
+	}
+	for _, a := range p.Actions {
+		p.include(a.Child)
+	}
+}
+
+// include has a table take part as a target, with all its rows.
+func (p *Plan) include(t *catalog.Table) {
+	if !slices.Contains(p.Targets, t) {
+		p.Targets = append(p.Targets, t)
+	}
+	if !slices.Contains(p.Tables, t) {
+		p.Tables = append(p.Tables, t)
+	}
+	p.Empty = slices.DeleteFunc(p.Empty, func(e *catalog.Table) bool { return e == t })
+	p.Fetches = slices.DeleteFunc(p.Fetches, func(f Fetch) bool { return f.Table == t })
+	p.Fetches = append(p.Fetches, Fetch{Table: t})
+}
+
 // Recorded are the tables whose changes on the twin are carried over.
 func (p *Plan) Recorded() []*catalog.Table {
 	if !p.Calls {
@@ -186,6 +230,7 @@ func (p *Plan) Whole(env Env) *Plan {
 	env.loadAll(&q)
 	env.everySequence(&q)
 	q.Opaque, q.Calls = true, true
+	env.act(nil, &q)
 	return &q
 }
 
@@ -207,73 +252,4 @@ func oneProvider(p *Plan) error {
 		}
 	}
 	return nil
-}
-
-// flow refuses values that are computed from protected attributes and go into
-// clear columns.
-func flow(st *analyze.Statement, p *Plan, c *catalog.Catalog) error {
-	if !readsProtected(st, c) && !(p.Opaque && c.Protects()) {
-		return nil
-	}
-	for i := range st.Relations {
-		r := &st.Relations[i]
-		t := c.Table(r.OID)
-		if !r.Target || t == nil {
-			continue
-		}
-		for _, num := range slices.Concat(r.Inserted, r.Updated) {
-			col := t.Column(num)
-			if col == nil || !col.Clear || harmless(st, c, num) {
-				continue
-			}
-			return &clarus.Error{Op: "plan", Attr: t.Schema + "." + t.Name + "." + col.Name, Kind: clarus.Denied,
-				Msg:  "a value that may be computed from protected attributes would be stored in a clear column",
-				Hint: "Assign a constant or a parameter, or protect the column in the policy."}
-		}
-	}
-	return nil
-}
-
-// harmless reports whether what the statement assigns to a column is a
-// constant, a parameter, or computed from clear columns alone. Which rows get it
-// may depend on protected attributes: docs/threat-model.md says what that tells.
-func harmless(st *analyze.Statement, c *catalog.Catalog, num int16) bool {
-	if st.ModifyingCTE || st.HasConflict || (st.Command != analyze.Insert && st.Command != analyze.Update) {
-		return false
-	}
-	for _, t := range st.Targets {
-		if t.Column != num || t.Junk {
-			continue
-		}
-		if t.Value != nil {
-			return true
-		}
-		return t.Known && !slices.ContainsFunc(t.Sources, func(s analyze.Source) bool {
-			from := c.Table(s.Table)
-			if from == nil {
-				return true
-			}
-			col := from.Column(s.Attr)
-			return col == nil || !col.Clear
-		})
-	}
-	return false
-}
-
-// readsProtected reports whether the statement reads a protected attribute.
-func readsProtected(st *analyze.Statement, c *catalog.Catalog) bool {
-	for i := range st.Relations {
-		r := &st.Relations[i]
-		t := c.Table(r.OID)
-		if t == nil || t.Plain() || r.References == 0 {
-			continue // RETURNING of an INSERT reads what the statement itself wrote
-		}
-		for _, num := range r.Selected {
-			col := t.Column(num)
-			if col == nil || !col.Clear {
-				return true
-			}
-		}
-	}
-	return false
 }

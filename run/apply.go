@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
+	"strings"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/provider"
+	"github.com/clarus-project/clarus/sqlast"
 )
 
 // An effect is what the statement did to one row on the twin, as a net result.
@@ -40,12 +42,35 @@ func (j *Job) apply(ctx context.Context) (again bool, err error) {
 	if again, err = j.drawSequences(ctx); err != nil || again {
 		return again, err
 	}
+	if err := j.check(ctx, "DEFERRED"); err != nil {
+		return false, err
+	}
 	for _, oid := range order {
 		if err := j.write(ctx, j.Catalog.Table(oid), effects[oid]); err != nil {
 			return false, err
 		}
 	}
-	return false, nil
+	return false, j.check(ctx, "IMMEDIATE")
+}
+
+// check says when the provider checks the foreign keys whose actions the twin
+// carries out: DEFERRED while rows change one by one, then IMMEDIATE.
+func (j *Job) check(ctx context.Context, when string) error {
+	var names []string
+	for _, a := range j.Plan.Actions {
+		name := sqlast.Qualify(a.Child.Schema, a.Key.Name)
+		if a.Key.Moves() && !a.Child.Plain() && !a.Key.Deferred && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	_, err := j.Provider.Run(ctx, provider.Statement{SQL: "SET CONSTRAINTS " + strings.Join(names, ", ") + " " + when}, nil, nil)
+	if err != nil {
+		return j.explain(err, nil, Row{})
+	}
+	return nil
 }
 
 // effectsByTable reads what changed, by table, and in which order tables were
@@ -359,6 +384,9 @@ func (j *Job) remove(ctx context.Context, t *catalog.Table, list []*effect) erro
 	tags, failed, err := j.Provider.Batch(ctx, st, params, nil)
 	if err != nil {
 		return j.explain(err, t, r.Rows[old[failed]])
+	}
+	if slices.ContainsFunc(j.Plan.Actions, func(a catalog.Action) bool { return a.Child == t && a.Delete && a.Key.OnDelete == 'c' }) {
+		return nil // the provider's own cascade may have been first
 	}
 	return expectTags(t, tags, "DELETE 1")
 }

@@ -57,6 +57,8 @@ func (j *Job) CopyIn(ctx context.Context, t *catalog.Table, act func(*twin.Conn)
 	}
 	if tag, err = act(j.Scratch.User); err == nil {
 		err = j.store(ctx, t)
+	} else {
+		err = j.drawAnyway(ctx, err)
 	}
 	if end := j.Scratch.End(j.Lasting); err == nil {
 		err = end

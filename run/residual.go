@@ -94,6 +94,8 @@ func (j *Job) once(ctx context.Context, act Action, row func([]byte) error, afte
 	tag, err = act(j.Scratch.User, row)
 	if err == nil && after != nil {
 		err = after()
+	} else if err != nil {
+		err = j.drawAnyway(ctx, err)
 	}
 	if end := j.Scratch.End(j.Lasting); err == nil {
 		err = end
@@ -120,6 +122,11 @@ func (j *Job) load(ctx context.Context) error {
 	}
 	for _, t := range j.Plan.Empty {
 		loads = append(loads, twin.Load{OID: t.Relation.OID, Table: logical(t)})
+	}
+	for _, a := range j.Plan.Actions {
+		if err := j.Scratch.Act(a.Key.OID, a.Delete); err != nil {
+			return err
+		}
 	}
 	for _, t := range j.Plan.Recorded() {
 		// Before Fill, whose locks last until the statement is done.

@@ -3,14 +3,17 @@ package run
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/sqlast"
+	"github.com/clarus-project/clarus/twin"
 )
 
 // A draw follows one sequence through a statement. The values are drawn at the
@@ -154,6 +157,21 @@ func (j *Job) drawSequences(ctx context.Context) (again bool, err error) {
 		}
 	}
 	return again, nil
+}
+
+// drawAnyway draws what a statement drew before it failed with err on the
+// twin, as PostgreSQL does, and returns err.
+func (j *Job) drawAnyway(ctx context.Context, err error) error {
+	if _, ok := errors.AsType[*pgwire.ServerError](err); !ok || len(j.Plan.Sequences) == 0 || twin.IsLockTimeout(err) {
+		return err
+	}
+	if e := j.readSequences(); e != nil {
+		return errors.Join(err, e)
+	}
+	if _, e := j.drawSequences(ctx); e != nil {
+		return errors.Join(err, e)
+	}
+	return err
 }
 
 // mostDrawn is the most values that one statement draws; a larger step of a

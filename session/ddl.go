@@ -103,10 +103,23 @@ func (s *Session) schema(ctx context.Context, permit gate.Permit, st *sqlast.Sta
 	if form.Refuse != "" {
 		return "", clarus.Refuse(form.Refuse, "See docs/limits.md.")
 	}
+	as, err := st.CreateAs()
+	if err != nil {
+		return "", err
+	}
+	if as != nil {
+		return s.createAs(ctx, permit, st, as)
+	}
+	return s.change(ctx, permit, st)
+}
+
+// change carries out what changes the schema, and rows only where the schema's
+// change does.
+func (s *Session) change(ctx context.Context, permit gate.Permit, st *sqlast.Statement) (tag string, err error) {
 	if err := s.startDDL(ctx); err != nil {
 		return "", err
 	}
-	c := s.ddl
+	c, form := s.ddl, st.Form()
 	if err := s.settle(c.scratch.User, &c.scratch.settled); err != nil {
 		return "", err
 	}
@@ -126,10 +139,18 @@ func (s *Session) schema(ctx context.Context, permit gate.Permit, st *sqlast.Sta
 	if err := c.scratch.Open(); err != nil {
 		return "", err
 	}
+	files, err := c.scratch.Files()
+	if err != nil {
+		return "", err
+	}
 	if tag, err = s.onTwin(ctx, st.Text); err != nil {
 		return "", err
 	}
-	if err := s.follow(ctx, permit, before, loaded); err != nil {
+	rewritten, err := c.rewritten(files)
+	if err != nil {
+		return "", err
+	}
+	if err := s.follow(ctx, permit, before, loaded, rewritten); err != nil {
 		return "", err
 	}
 	if err := s.restart(ctx, seq); err != nil {
@@ -141,6 +162,21 @@ func (s *Session) schema(ctx context.Context, permit gate.Permit, st *sqlast.Sta
 	}
 	c.statements = append(c.statements, store.Statement{User: s.who.User, SearchPath: path[0][0], SQL: text})
 	return tag, nil
+}
+
+// rewritten are the tables whose rows the twin wrote anew since files.
+func (c *change) rewritten(files map[uint32]string) (map[uint32]bool, error) {
+	now, err := c.scratch.Files()
+	if err != nil {
+		return nil, err
+	}
+	list := map[uint32]bool{}
+	for oid, file := range now {
+		if was, ok := files[oid]; ok && was != file {
+			list[oid] = true
+		}
+	}
+	return list, nil
 }
 
 // onTwin runs a statement in the transaction's scratch database.
@@ -198,13 +234,13 @@ func (s *Session) fill(ctx context.Context, permit gate.Permit, cat *catalog.Cat
 
 // follow brings the provider in step with what the statement did to the twin's
 // schema.
-func (s *Session) follow(ctx context.Context, permit gate.Permit, before *catalog.Catalog, loaded map[clarus.DatasetID]bool) error {
+func (s *Session) follow(ctx context.Context, permit gate.Permit, before *catalog.Catalog, loaded map[clarus.DatasetID]bool, rewritten map[uint32]bool) error {
 	c := s.ddl
 	l, err := c.scratch.Introspect()
 	if err != nil {
 		return err
 	}
-	ch, err := ddl.Diff(before, l, s.db.Policy, s.db.Provider.Name())
+	ch, err := ddl.Diff(before, l, s.db.Policy, s.db.Provider.Name(), rewritten)
 	if err != nil {
 		return err
 	}

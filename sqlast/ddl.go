@@ -40,6 +40,10 @@ func ddlForm(n *pg.Node) *DDLForm {
 		return &DDLForm{Tag: "CREATE SEQUENCE", Refuse: refuseTemp(v.CreateSeqStmt.Sequence)}
 	case *pg.Node_AlterSeqStmt:
 		return form("ALTER SEQUENCE")
+	case *pg.Node_SelectStmt:
+		return createAs(leftmost(v.SelectStmt).IntoClause)
+	case *pg.Node_CreateTableAsStmt:
+		return createTableAs(v.CreateTableAsStmt)
 	case *pg.Node_GrantStmt:
 		return form("GRANT")
 	case *pg.Node_AlterDefaultPrivilegesStmt:
@@ -124,7 +128,7 @@ func refuseAlter(a *pg.AlterTableStmt) string {
 }
 
 func renameForm(r *pg.RenameStmt) *DDLForm {
-	f := &DDLForm{Tag: "ALTER TABLE"}
+	f := &DDLForm{Tag: "ALTER TABLE", Data: r.RenameType == pg.ObjectType_OBJECT_TABLE || r.RenameType == pg.ObjectType_OBJECT_COLUMN}
 	switch r.RenameType {
 	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_COLUMN, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_INDEX,
 		pg.ObjectType_OBJECT_TABCONSTRAINT, pg.ObjectType_OBJECT_SEQUENCE, pg.ObjectType_OBJECT_FUNCTION, pg.ObjectType_OBJECT_POLICY:

@@ -13,7 +13,6 @@ type Kind int
 const (
 	Other Kind = iota // refused
 	Query             // SELECT, VALUES, TABLE, WITH … SELECT
-	SelectInto
 	Insert
 	Update
 	Delete
@@ -47,8 +46,8 @@ func (k Kind) IsWrite() bool { return k == Insert || k == Update || k == Delete 
 func kindOf(n *pg.Node) Kind {
 	switch v := n.Node.(type) {
 	case *pg.Node_SelectStmt:
-		if v.SelectStmt.IntoClause != nil {
-			return SelectInto
+		if leftmost(v.SelectStmt).IntoClause != nil {
+			return DDL
 		}
 		return Query
 	case *pg.Node_InsertStmt:

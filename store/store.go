@@ -207,12 +207,13 @@ func (d *Database) rebuild(ctx context.Context, locale []string, entries []entry
 	if n > 0 {
 		head = entries[n-1]
 	}
-	d.current = &Version{Catalog: catalog.New(n, head.NextDataset, head.Tables, l), Twin: v}
+	made := catalog.New(n, head.NextDataset, head.Tables, l)
 	for _, t := range head.Tables {
 		if t.Relation == nil {
 			return d.altered("table " + t.Schema + "." + t.Name + " is not in the log")
 		}
 	}
+	d.enforce(&Version{Catalog: made, Twin: v})
 	return nil
 }
 
@@ -272,13 +273,21 @@ func (d *Database) Append(ctx context.Context, p provider.Session, c *catalog.Ca
 // transaction has committed. scratch is the twin's database in which its DDL ran.
 func (d *Database) Publish(ctx context.Context, c *catalog.Catalog, scratch *twin.Scratch) error {
 	v, err := scratch.Promote(ctx, c.Version)
-	if err != nil {
+	if err == nil {
+		d.enforce(&Version{Catalog: c, Twin: v})
+	} else if err = d.Open(ctx); err != nil { // the provider has it: the log is replayed
 		return err
 	}
+	return d.Pin.set(d.Name, c.Version)
+}
+
+// enforce puts a version in force.
+func (d *Database) enforce(v *Version) {
 	d.mu.Lock()
 	old := d.current
-	d.current = &Version{Catalog: c, Twin: v}
+	d.current = v
 	d.mu.Unlock()
-	old.Twin.Retire()
-	return d.Pin.set(d.Name, c.Version)
+	if old != nil {
+		old.Twin.Retire()
+	}
 }

@@ -43,6 +43,9 @@ SELECT coalesce(json_agg(json_build_object('OID', c.oid::bigint, 'Schema', n.nsp
     FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype <> 't'),
   'Indexes', (SELECT coalesce(json_agg(json_build_object('OID', i.indexrelid::bigint, 'Name', ic.relname, 'Unique', i.indisunique,
       'Columns', (SELECT json_agg(x ORDER BY o) FROM unnest(i.indkey::int2[]) WITH ORDINALITY u(x, o) WHERE o <= i.indnkeyatts), 'Partial', i.indpred IS NOT NULL,
+      'Predicate', coalesce(pg_get_expr(i.indpred, i.indrelid), ''),
+      'Condition', (SELECT json_agg(DISTINCT m[1]::int) FROM regexp_matches(i.indpred::text, ':varattno (-?\d+)', 'g') m),
+      'Own', EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid AND p.refclassid = 'pg_proc'::regclass AND p.refobjid >= 16384),
       'Definition', pg_get_indexdef(i.indexrelid)) ORDER BY i.indexrelid), '[]')
     FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
     WHERE i.indrelid = c.oid AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')))
@@ -93,6 +96,14 @@ func (s *Scratch) Introspect() (*catalog.Logical, error) {
 		}
 	}
 	return l.Index(), nil
+}
+
+// Files tells of each table the file that holds its rows: it is another one
+// after the table was written anew.
+func (s *Scratch) Files() (map[uint32]string, error) {
+	files := map[uint32]string{}
+	err := s.loader.each("SELECT oid, relfilenode FROM pg_catalog.pg_class WHERE relkind = 'r' AND oid >= 16384", func(oid uint32, r []string) { files[oid] = r[1] })
+	return files, err
 }
 
 // A Function is a function that PostgreSQL itself brings.

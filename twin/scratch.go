@@ -188,6 +188,7 @@ type Scratch struct {
 	name    string
 	filled  map[uint32]string // tables that hold rows, by OID
 	watched map[uint32]bool   // tables whose changes are recorded; true: with what a function did
+	acting  map[string]bool   // actions of foreign keys that the twin does
 	shut    bool              // users' code may not change the schema
 	token   string
 	role    string // whom User is connected as
@@ -242,7 +243,7 @@ func (v *Version) Prepare() {
 }
 
 func (v *Version) make(ctx context.Context) (*Scratch, error) {
-	s := &Scratch{version: v, name: v.srv.name("scr"), filled: map[uint32]string{}, watched: map[uint32]bool{}, token: rand.Text()}
+	s := &Scratch{version: v, name: v.srv.name("scr"), filled: map[uint32]string{}, watched: map[uint32]bool{}, acting: map[string]bool{}, token: rand.Text()}
 	if err := v.srv.clone(ctx, v.template, s.name); err != nil {
 		return nil, err
 	}
@@ -295,10 +296,10 @@ func (s *Scratch) Fill(loads []Load, all map[uint32]string) error {
 	if err := s.Unlock(); err != nil {
 		return err
 	}
-	if err := s.door(false); err != nil {
+	if err := s.empty(); err != nil {
 		return err
 	}
-	if err := s.empty(); err != nil {
+	if err := s.door(false); err != nil {
 		return err
 	}
 	rest := make(map[uint32]string, len(all))
@@ -344,15 +345,38 @@ func (s *Scratch) empty() error {
 	if len(s.filled) == 0 {
 		return nil
 	}
-	names := make([]string, 0, len(s.filled))
-	for _, t := range s.filled {
-		names = append(names, t)
-	}
-	if err := s.loader.Do("TRUNCATE " + strings.Join(names, ", ") + " CASCADE"); err != nil {
+	names, err := s.filledNames()
+	if err != nil {
 		return err
+	}
+	if len(names) > 0 {
+		if err := s.loader.Do("TRUNCATE " + strings.Join(names, ", ") + " CASCADE"); err != nil {
+			return err
+		}
 	}
 	s.filled = map[uint32]string{}
 	return nil
+}
+
+// filledNames names the tables that hold rows. Where the schema may have
+// changed since they were filled, they may have other names, or be gone.
+func (s *Scratch) filledNames() ([]string, error) {
+	var names []string
+	if s.shut {
+		for _, t := range s.filled {
+			names = append(names, t)
+		}
+		return names, nil
+	}
+	var oids []string
+	for oid := range s.filled {
+		oids = append(oids, fmt.Sprint(oid))
+	}
+	rows, err := s.loader.Rows("SELECT oid::regclass FROM pg_catalog.pg_class WHERE oid = ANY ($1::oid[])", "{"+strings.Join(oids, ",")+"}")
+	for _, r := range rows {
+		names = append(names, r[0])
+	}
+	return names, err
 }
 
 func (s *Scratch) lock(tables map[uint32]string) error {
@@ -402,11 +426,12 @@ func (s *Scratch) Promote(ctx context.Context, number int64) (*Version, error) {
 	if err := s.door(true); err != nil {
 		return nil, err
 	}
-	drop, err := s.loader.Rows(`SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass) FROM pg_catalog.pg_trigger WHERE tgname IN ('clarus_record', 'clarus_truncate')`)
+	undo, err := s.loader.Rows(`SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass) FROM pg_catalog.pg_trigger WHERE tgname IN ('clarus_record', 'clarus_truncate')
+UNION ALL SELECT format('ALTER TABLE %s ENABLE TRIGGER %I', tgrelid::regclass, tgname) FROM pg_catalog.pg_trigger WHERE tgconstraint <> 0 AND tgenabled = 'A'`)
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range drop {
+	for _, d := range undo {
 		if err := s.loader.Do(d[0]); err != nil {
 			return nil, err
 		}

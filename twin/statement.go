@@ -79,6 +79,34 @@ func (s *Scratch) Record(oid uint32, table string, calls bool) error {
 		"UPDATE pg_catalog.pg_trigger SET tgisinternal = true WHERE tgname IN ('clarus_record', 'clarus_truncate') AND NOT tgisinternal")
 }
 
+// Act has the twin carry out from now on what a foreign key does to the rows
+// that refer to one which is deleted, or else updated.
+func (s *Scratch) Act(constraint uint32, deleted bool) error {
+	functions := "'RI_FKey_cascade_upd', 'RI_FKey_setnull_upd', 'RI_FKey_setdefault_upd'"
+	if deleted {
+		functions = "'RI_FKey_cascade_del', 'RI_FKey_setnull_del', 'RI_FKey_setdefault_del'"
+	}
+	key := fmt.Sprint(constraint, deleted)
+	if s.acting[key] {
+		return nil
+	}
+	if err := s.Unlock(); err != nil {
+		return err
+	}
+	rows, err := s.loader.Rows("SELECT format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.tgrelid::regclass, t.tgname) FROM pg_catalog.pg_trigger t "+
+		"JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid WHERE t.tgconstraint = $1::oid AND p.proname IN ("+functions+")", fmt.Sprint(constraint))
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if err := s.loader.Do(r[0]); err != nil {
+			return err
+		}
+	}
+	s.acting[key] = true
+	return nil
+}
+
 // Filled says that a statement is about to write rows to a table that Fill did
 // not load, so that the next Fill empties it.
 func (s *Scratch) Filled(oid uint32, table string) { s.filled[oid] = table }
