@@ -17,7 +17,8 @@ type Pushed struct {
 	Params  []Slot // what $1, $2, ... are
 	Columns []PushedColumn
 	Outputs []PushedOutput
-	Once    bool // rows are rows of one table: none may come twice
+	Proofs  []PushedOutput // opened only to compare their tags
+	Once    bool           // rows are rows of one table: none may come twice
 }
 
 // A Slot is a parameter of the pushed statement. With Column it is the tag
@@ -44,6 +45,9 @@ type PushedOutput struct {
 	Identity []int // in Columns: the row identity or the key it derives from
 	Packed   bool  // identity and cell are packed into one text (pack)
 	Nullable bool  // the table may be extended by NULLs
+	Tag      int   // in Columns: the tag that the opened value must have; -1: none
+
+	table int // range table index
 }
 
 // TryPush makes p a push plan if every operation on a protected attribute is
@@ -90,6 +94,7 @@ type pushWriter struct {
 	q        *analyze.Query
 	tables   map[int]*catalog.Table
 	nullable map[int]bool
+	compared []*carried // columns whose tags are compared
 	grouped  bool
 	keys     map[string]bool // SQL of the grouping keys
 	fields   []string
@@ -126,6 +131,7 @@ func (w *pushWriter) write() {
 	if len(w.fields) == 0 {
 		w.fail("it returns no columns")
 	}
+	w.prove()
 	w.out.SQL = "SELECT " + strings.Join(w.fields, ", ") + from + where + group + having + sort + limit
 }
 
@@ -181,6 +187,7 @@ func (w *pushWriter) group() string {
 			if !identical(c.col.Type) {
 				return w.fail("equal values of %s may look different", c.name())
 			}
+			w.compared = append(w.compared, c)
 			list[i] = c.tag()
 		}
 	}
@@ -211,20 +218,16 @@ func (w *pushWriter) output(i int) {
 		w.out.Outputs = append(w.out.Outputs, PushedOutput{At: w.field(w.expr(e), PushedColumn{Type: e.Type, Client: len(w.out.Outputs)})})
 		return
 	}
-	o := PushedOutput{Table: c.table, Attr: c.col, Nullable: w.nullable[c.at], Packed: w.grouped}
-	if w.grouped {
-		if !w.carries(c) || !w.keys[c.tag()] {
-			w.fail("%s is neither grouped nor computed on", c.name())
-			return
-		}
-		o.At = w.field(w.pack(c), PushedColumn{Type: typeText, Client: -1})
-	} else {
-		for _, id := range identity(c.table) {
-			o.Identity = append(o.Identity, w.field(alias(c.at)+"."+sqlast.Quote(id.name), PushedColumn{Type: id.typ, Client: -1}))
-		}
-		o.At = w.field(c.cell(), PushedColumn{Type: typeBytea, Client: -1})
+	if !w.grouped {
+		w.out.Outputs = append(w.out.Outputs, w.located(c))
+		return
 	}
-	w.out.Outputs = append(w.out.Outputs, o)
+	if !w.carries(c) || !w.keys[c.tag()] {
+		w.fail("%s is neither grouped nor computed on", c.name())
+		return
+	}
+	w.out.Outputs = append(w.out.Outputs, PushedOutput{Table: c.table, Attr: c.col, Nullable: w.nullable[c.at], Packed: true, table: c.at,
+		At: w.field(w.pack(c), PushedColumn{Type: typeText, Client: -1})})
 }
 
 // field adds a column to the provider's select list, or finds it there.

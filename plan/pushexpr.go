@@ -59,6 +59,7 @@ func (w *pushWriter) tag(c *carried) string {
 	case w.grouped && !w.keys[c.tag()]:
 		w.fail("%s depends on the groups", c.name())
 	}
+	w.compared = append(w.compared, c)
 	return c.tag()
 }
 
@@ -320,6 +321,8 @@ type place struct {
 	typ  uint32
 }
 
+func (p place) quoted() string { return sqlast.Quote(p.name) }
+
 // identity are the provider's columns that tell a row's identity.
 func identity(t *catalog.Table) []place {
 	if !t.Derived() {
@@ -350,7 +353,7 @@ func (w *pushWriter) pack(c *carried) string {
 		if !ok {
 			return w.fail("the key of %s has no simple binary form", c.table.Name)
 		}
-		part := "pg_catalog." + send + "(" + alias(c.at) + "." + sqlast.Quote(id.name) + ")"
+		part := "pg_catalog." + send + "(" + alias(c.at) + "." + id.quoted() + ")"
 		parts = append(parts, "pg_catalog.int4send(pg_catalog.octet_length("+part+"))", part)
 	}
 	parts = append(parts, c.cell())

@@ -28,6 +28,7 @@ func (v *Vault) Fetch(ctx context.Context, permit gate.Permit, p provider.Sessio
 	layouts := make([]layout, len(fetches))
 	for i, f := range fetches {
 		result[i], layouts[i] = &Rows{Table: f.Table}, layoutOf(f.Table)
+		layouts[i].prove(plan.Tags(f.Where))
 	}
 	if len(fetches) == 0 {
 		return result, nil
@@ -122,7 +123,7 @@ func (r *reader) check(provider.Statement) func([]pgwire.Field) error {
 func (r *reader) row(body []byte) error {
 	row, err := pgwire.Row(body, r.scratch)
 	if err != nil {
-		return err
+		return malformed(err)
 	}
 	r.scratch = row
 	if len(row) == 0 || len(row[0]) != 2 || int(row[0][0])<<8|int(row[0][1]) >= len(r.layouts) {

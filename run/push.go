@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/gate"
@@ -25,7 +26,8 @@ func (v *Vault) Push(ctx context.Context, permit gate.Permit, p provider.Session
 	if err != nil {
 		return "", err
 	}
-	o := &opener{v: v, ctx: ctx, plan: pl, results: results, row: row, cells: make([]column, len(pl.Outputs))}
+	o := &opener{v: v, ctx: ctx, plan: pl, results: results, row: row, outputs: slices.Concat(pl.Outputs, pl.Proofs)}
+	o.cells = make([]column, len(o.outputs))
 	if pl.Once {
 		o.seen = map[clarus.RowID]bool{}
 	}
@@ -58,13 +60,14 @@ type opener struct {
 	v       *Vault
 	ctx     context.Context
 	plan    *plan.Pushed
+	outputs []plan.PushedOutput // and proofs
 	results []int16
 	row     func([]byte) error
 	seen    map[clarus.RowID]bool
 
 	rows    [][][]byte // of the batch: the provider's columns
 	bytes   []byte     // what rows point to
-	cells   []column   // by output
+	cells   []column   // by output and proof
 	scratch [][]byte
 	out     []byte
 }
@@ -99,7 +102,7 @@ func (o *opener) check(formats []int16) func([]pgwire.Field) error {
 func (o *opener) add(body []byte) error {
 	row, err := pgwire.Row(body, o.scratch)
 	if err != nil {
-		return err
+		return malformed(err)
 	}
 	if o.scratch = row; len(row) != len(o.plan.Columns) {
 		return &clarus.Error{Op: "push", Kind: clarus.Integrity, Msg: "the provider returned a row of other columns than it said"}
@@ -120,8 +123,8 @@ func (o *opener) add(body []byte) error {
 
 // flush opens the batch and hands its rows on.
 func (o *opener) flush() error {
-	for i := range o.plan.Outputs {
-		if o.plan.Outputs[i].Attr != nil {
+	for i := range o.outputs {
+		if o.outputs[i].Attr != nil {
 			if err := o.open(i); err != nil {
 				return err
 			}
@@ -172,7 +175,7 @@ func (c *column) value(at int, next *int, out plan.PushedOutput, format int16) (
 
 // open opens one output's cells of the batch.
 func (o *opener) open(i int) error {
-	out, c := o.plan.Outputs[i], &o.cells[i]
+	out, c := o.outputs[i], &o.cells[i]
 	c.ids, c.cells, c.rows = c.ids[:0], c.cells[:0], c.rows[:0]
 	var key rowKey
 	if out.Table.Derived() {
@@ -187,6 +190,9 @@ func (o *opener) open(i int) error {
 			return err
 		}
 		if absent {
+			if out.Tag >= 0 && row[out.Tag] != nil {
+				return altered(out.Table, out.Attr)
+			}
 			continue
 		}
 		c.ids, c.cells, c.rows = append(c.ids, id), append(c.cells, cell), append(c.rows, at)
@@ -203,19 +209,22 @@ func (o *opener) open(i int) error {
 	if c.values, err = codec.Open(c.ids, c.cells); err != nil {
 		return broken(out.Table, out.Attr, err)
 	}
-	return nil
+	if out.Tag < 0 {
+		return nil
+	}
+	tags := make([]clarus.Sealed, len(c.rows))
+	for i, at := range c.rows {
+		tags[i] = o.rows[at][out.Tag]
+	}
+	return o.v.compare(o.ctx, out.Table, out.Attr, c.ids, c.values, tags)
 }
 
 // once refuses a row that comes twice. All outputs are of the same rows, so
 // the first one's are looked at.
 func (o *opener) once(out plan.PushedOutput, c *column) error {
-	for i := range o.plan.Outputs {
-		if o.plan.Outputs[i].Attr != nil {
-			if o.plan.Outputs[i].At != out.At {
-				return nil
-			}
-			break
-		}
+	first := slices.IndexFunc(o.outputs, func(o plan.PushedOutput) bool { return o.Attr != nil })
+	if o.outputs[first].At != out.At {
+		return nil
 	}
 	for _, id := range c.ids {
 		if o.seen[id] {

@@ -2,9 +2,11 @@ package run
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/catalog"
@@ -33,7 +35,8 @@ type layout struct {
 	table *catalog.Table
 	names []string
 	types []uint32
-	sql   []string // the types' names
+	sql   []string          // the types' names
+	tags  []*catalog.Column // whose tags stand at the end, to be compared with the cells
 }
 
 const (
@@ -68,7 +71,18 @@ func layoutOf(t *catalog.Table) layout {
 }
 
 // first is the index of the first column's value in a stored row.
-func (l layout) first() int { return len(l.names) - len(l.table.Columns) }
+func (l layout) first() int { return l.tag() - len(l.table.Columns) }
+
+// tag is the index of the first tag in a stored row.
+func (l layout) tag() int { return len(l.names) - len(l.tags) }
+
+// prove adds tags to a layout.
+func (l *layout) prove(tags []*catalog.Column) {
+	l.tags = tags
+	for _, c := range tags {
+		l.add(c.TagColumn(), typeUUID, "uuid")
+	}
+}
 
 // open opens stored rows by column, all or nothing.
 func (v *Vault) open(ctx context.Context, l layout, stored [][][]byte) ([]Row, error) {
@@ -80,7 +94,7 @@ func (v *Vault) open(ctx context.Context, l layout, stored [][][]byte) ([]Row, e
 	first, width := l.first(), len(l.table.Columns)
 	all := make([][]byte, len(stored)*width)
 	for i := range rows {
-		rows[i] = Row{ID: ids[i], stored: stored[i], Values: all[i*width : (i+1)*width : (i+1)*width]}
+		rows[i] = Row{ID: ids[i], stored: stored[i][:l.tag()], Values: all[i*width : (i+1)*width : (i+1)*width]}
 	}
 	cells := make([]clarus.Sealed, len(stored))
 	for j, c := range l.table.Columns {
@@ -104,8 +118,45 @@ func (v *Vault) open(ctx context.Context, l layout, stored [][][]byte) ([]Row, e
 		for i := range rows {
 			rows[i].Values[j] = values[i].Bytes
 		}
+		if at := slices.Index(l.tags, c); at >= 0 {
+			for i := range stored {
+				cells[i] = stored[i][l.tag()+at]
+			}
+			if err := v.compare(ctx, l.table, c, ids, values, cells); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return rows, nil
+}
+
+// compare refuses tags that are not those of the opened values.
+func (v *Vault) compare(ctx context.Context, t *catalog.Table, c *catalog.Column, ids []clarus.RowID, values []clarus.Value, tags []clarus.Sealed) error {
+	codec, err := v.Tag(ctx, t, c)
+	if err != nil {
+		return err
+	}
+	want, err := codec.Seal(ids, values)
+	if err != nil {
+		return err
+	}
+	for i := range want {
+		if (want[i] == nil) != (tags[i] == nil) || subtle.ConstantTimeCompare(want[i], tags[i]) != 1 {
+			return altered(t, c)
+		}
+	}
+	return nil
+}
+
+// altered names the column of a tag that is not its value's.
+func altered(t *catalog.Table, c *catalog.Column) error {
+	return &clarus.Error{Op: "open", Attr: t.Schema + "." + t.Name + "." + c.Name, Kind: clarus.Integrity, Msg: "a stored tag is not that of its value",
+		Hint: "The provider altered or moved it. Compare with a backup and audit the provider."}
+}
+
+// malformed is the error for a row that cannot be taken apart.
+func malformed(err error) error {
+	return &clarus.Error{Op: "fetch", Kind: clarus.Integrity, Msg: "the provider returned a row that is malformed", Err: err}
 }
 
 // broken names the column of a cell that did not open.
