@@ -32,6 +32,7 @@ type Host struct {
 	Builtins  *plan.Builtins
 	System    map[uint32]string // names of PostgreSQL's own relations
 	MaxRows   int               // most rows that one statement may need on this side
+	Cache     Cache
 }
 
 // A Client is what a session writes to.

@@ -23,7 +23,9 @@ type settings struct {
 	atBegin    map[string]string // as the transaction found them; nil outside
 	lasting    map[string]string // as its COMMIT leaves them: without what is LOCAL
 	savepoints []savepoint
-	edition    int // goes up with every change
+	edition    int    // goes up with every change
+	print      string // see meaning
+	printed    int    // the edition that print is of, plus 1
 
 	constraints []string // the transaction's SET CONSTRAINTS, for the twin
 }

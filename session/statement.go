@@ -104,19 +104,36 @@ func textField(name string) pgwire.Field {
 	return pgwire.Field{Name: name, Type: 25, Size: -1, Typmod: -1}
 }
 
-// analyse has the twin say what a query means, and plans it.
+// analyse has the twin say what a query means, and plans it; or remembers both.
 func (s *Session) analyse(ctx context.Context, p *statement) error {
 	c, err := s.twin(ctx)
 	if err != nil {
 		return err
 	}
+	q, keep := s.question(p)
+	if keep {
+		if m := s.host.Cache.get(q); m != nil {
+			p.params, p.fields, p.plan, p.made, p.edition = m.params, m.fields, m.plan, s.catalog(), s.settings.edition
+			return nil
+		}
+	}
+	text := p.st
+	list, err := s.mean(ctx, c, p)
+	if err == nil && keep && p.st == text && p.configs == nil && lasting(list) {
+		s.host.Cache.put(q, &meaning{p.params, p.fields, p.plan})
+	}
+	return err
+}
+
+// mean asks the twin and plans.
+func (s *Session) mean(ctx context.Context, c *twin.Conn, p *statement) ([]*analyze.Statement, error) {
 	a, err := c.Analyze(p.st.Text, p.oids)
 	if err != nil {
-		return shifted(err, p.st.Offset)
+		return nil, shifted(err, p.st.Offset)
 	}
 	list, err := analyze.Parse(a.Tree)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p.params, p.fields, p.made, p.edition = a.Params, a.Fields, s.catalog(), s.settings.edition
 	if len(list) == 1 && slices.Contains(list[0].SQLValues, analyze.CurrentCatalog) {
@@ -124,10 +141,10 @@ func (s *Session) analyse(ctx context.Context, p *statement) error {
 		var ok bool
 		if p.st, ok = p.st.WithoutCatalog(); ok {
 			if a, err = c.Analyze(p.st.Text, p.oids); err != nil {
-				return withoutPosition(err)
+				return nil, withoutPosition(err)
 			}
 			if list, err = analyze.Parse(a.Tree); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
@@ -135,7 +152,7 @@ func (s *Session) analyse(ctx context.Context, p *statement) error {
 	p.configs = p.st.SetConfigs()
 	env.SetConfig = p.configs != nil
 	if p.plan, err = plan.Make(env, list); err != nil {
-		return err
+		return nil, err
 	}
 	var results []uint32
 	for _, f := range a.Fields {
@@ -144,9 +161,9 @@ func (s *Session) analyse(ctx context.Context, p *statement) error {
 	p.plan.TryPass(s.env(), list, p.st, results)
 	p.plan.TryPush(s.env(), list, results)
 	if p.plan.Class == plan.Pass || p.plan.Class == plan.Push {
-		return s.privileges(c, p)
+		return list, s.privileges(c, p)
 	}
-	return nil
+	return list, nil
 }
 
 // privileges checks what the user may do, before a provider that knows no

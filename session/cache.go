@@ -1,0 +1,111 @@
+package session
+
+import (
+	"encoding/binary"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/clarus-project/clarus/analyze"
+	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/plan"
+)
+
+// A meaning is what the twin said of a statement, and how it is carried out.
+// It is shared and never changed.
+type meaning struct {
+	params []uint32
+	fields []pgwire.Field
+	plan   *plan.Plan
+}
+
+// A question is all that a meaning depends on.
+type question struct {
+	schema   *catalog.Catalog // one version of one database; privileges are part of it
+	user     string
+	settings string // those that change meanings
+	text     string
+	oids     string
+}
+
+// A Cache keeps the meanings of statements for all sessions, so that a
+// statement which comes again costs the twin nothing. The zero value is ready.
+type Cache struct {
+	mu         sync.Mutex
+	young, old map[question]*meaning
+}
+
+const (
+	cacheSize    = 4096    // of each generation
+	cacheLongest = 1 << 14 // bytes of text
+)
+
+func (c *Cache) get(q question) *meaning {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.young[q]
+	if m == nil {
+		if m = c.old[q]; m != nil {
+			c.add(q, m)
+		}
+	}
+	return m
+}
+
+func (c *Cache) put(q question, m *meaning) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add(q, m)
+}
+
+// add makes room by forgetting what was not asked for since the last time.
+func (c *Cache) add(q question, m *meaning) {
+	if c.young == nil || len(c.young) >= cacheSize {
+		c.old, c.young = c.young, make(map[question]*meaning)
+	}
+	c.young[q] = m
+}
+
+// passing matches texts with constants whose value depends on when they are
+// read, or that may be spelled so that this does not show.
+var passing = regexp.MustCompile(`(?i)\b(today|tomorrow|yesterday)\b|\bnow\b\s*([^(\s]|$)|\\|\bu&`)
+
+// question returns what the meaning of a statement depends on; ok is false
+// where it may not be kept.
+func (s *Session) question(p *statement) (q question, ok bool) {
+	text := p.st.Text
+	if s.ddl != nil || len(text) > cacheLongest || passing.MatchString(text) {
+		return q, false
+	}
+	var oids []byte
+	for _, oid := range p.oids {
+		oids = binary.BigEndian.AppendUint32(oids, oid)
+	}
+	return question{s.catalog(), s.who.User, s.settings.meaning(), text, string(oids)}, true
+}
+
+const timetz = 1266
+
+// lasting reports whether a statement means the same whenever it is asked: a
+// time with a zone's name is read with that day's offset.
+func lasting(list []*analyze.Statement) bool {
+	return !slices.ContainsFunc(list, func(st *analyze.Statement) bool { return slices.Contains(st.Types, timetz) })
+}
+
+// meaning tells the settings that may change what statements mean.
+func (t *settings) meaning() string {
+	if t.printed == t.edition+1 {
+		return t.print
+	}
+	var list []string
+	for name, text := range t.current {
+		if known[name]&atTwin != 0 && name != "application_name" && name != "statement_timeout" {
+			list = append(list, text)
+		}
+	}
+	slices.Sort(list)
+	t.print, t.printed = strings.Join(list, ";"), t.edition+1
+	return t.print
+}
