@@ -46,7 +46,7 @@ func (j *Job) CopyIn(ctx context.Context, t *catalog.Table, act func(*twin.Conn)
 	if err := j.Scratch.Fill([]twin.Load{{OID: t.Relation.OID, Table: logical(t)}}, j.all()); err != nil {
 		return "", err
 	}
-	j.Scratch.Filled(t.Relation.OID, logical(t))
+	j.Scratch.Touched(t.Relation.OID, logical(t))
 	if err := j.setSequences(ctx); err != nil {
 		return "", err
 	}
@@ -63,7 +63,7 @@ func (j *Job) CopyIn(ctx context.Context, t *catalog.Table, act func(*twin.Conn)
 	if end := j.Scratch.End(j.Lasting); err == nil {
 		err = end
 	}
-	if free := j.Scratch.Unlock(); err == nil {
+	if free := j.release(); err == nil {
 		err = free
 	}
 	return tag, err

@@ -26,6 +26,7 @@ type Job struct {
 	Provider provider.Session // nil if the plan asks none
 	Scratch  *twin.Scratch
 	Lasting  bool // the client's transaction goes on after the statement
+	Shared   bool // statements are analysed in the scratch database too: no lock may stay
 	Limit    int  // most rows to fetch
 	Args     Args
 	Lock     string // locking clause for rows that the statement locks, such as "FOR UPDATE SKIP LOCKED"
@@ -100,10 +101,18 @@ func (j *Job) once(ctx context.Context, act Action, row func([]byte) error, afte
 	if end := j.Scratch.End(j.Lasting); err == nil {
 		err = end
 	}
-	if free := j.Scratch.Unlock(); err == nil {
+	if free := j.release(); err == nil {
 		err = free
 	}
 	return tag, err
+}
+
+// release gives back what the next statement's analysis would wait for.
+func (j *Job) release() error {
+	if !j.Shared {
+		return nil
+	}
+	return j.Scratch.Unlock()
 }
 
 // load brings the rows that the plan needs to the twin.
@@ -139,7 +148,7 @@ func (j *Job) load(ctx context.Context) error {
 	}
 	for _, t := range j.Plan.Recorded() {
 		// What the statement writes stays in the table's file after the rollback, until it is emptied.
-		j.Scratch.Filled(t.Relation.OID, logical(t))
+		j.Scratch.Touched(t.Relation.OID, logical(t))
 	}
 	return j.setSequences(ctx)
 }

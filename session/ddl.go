@@ -67,6 +67,9 @@ func (s *Session) startDDL(ctx context.Context) error {
 	if err := l.Finish(); err != nil {
 		return err
 	}
+	if err := l.Unlock(); err != nil {
+		return err
+	}
 	l.settled = -1
 	s.ddl = &change{scratch: l, catalog: s.version.Catalog, base: s.version.Catalog.Version}
 	return nil

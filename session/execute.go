@@ -269,11 +269,11 @@ func (s *Session) residual(ctx context.Context, permit gate.Permit, p *portal, r
 	}
 	if p.st.configs != nil {
 		// Users may not call it on the twin: what a function sets there would be lost.
-		if err := j.Scratch.Root().Do("GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO PUBLIC"); err != nil {
+		if err := j.Scratch.Administer("GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO PUBLIC"); err != nil {
 			return "", err
 		}
 		defer func() {
-			if e := j.Scratch.Root().Do("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC"); err == nil {
+			if e := j.Scratch.Administer("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC"); err == nil {
 				err = e
 			}
 		}()
@@ -306,5 +306,5 @@ func (s *Session) job(ctx context.Context, permit gate.Permit, pl *plan.Plan) (*
 		return nil, err
 	}
 	return &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: s.catalog(), Plan: pl, Provider: remote, Scratch: w,
-		Lasting: s.block && s.ddl == nil, Limit: s.host.MaxRows}, nil
+		Lasting: s.block && s.ddl == nil, Shared: s.ddl != nil, Limit: s.host.MaxRows}, nil
 }

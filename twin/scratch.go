@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -191,9 +193,10 @@ type Scratch struct {
 	acting  map[string]bool   // actions of foreign keys that the twin does
 	shut    bool              // users' code may not change the schema
 	token   string
-	role    string // whom User is connected as
-	locked  bool
-	open    bool // User is in a transaction that lasts as long as the client's
+	role    string     // whom User is connected as
+	locked  string     // the tables that the loader has locked, as a list
+	touched []relation // tables that hold dead rows only
+	open    bool       // User is in a transaction that lasts as long as the client's
 }
 
 // Lease gives the session of user a scratch database of its own.
@@ -276,6 +279,11 @@ func (s *Scratch) disconnect() {
 	s.User, s.loader = nil, nil
 }
 
+type relation struct {
+	oid   uint32
+	table string
+}
+
 // A Load is a table to fill: its qualified, quoted name with the column list
 // in parentheses, and its rows in PostgreSQL's binary COPY format.
 type Load struct {
@@ -291,8 +299,22 @@ type Load struct {
 
 // Fill empties the scratch database, loads tables and locks every table that
 // was not loaded, so that code which Clarus did not see through fails instead
-// of reading emptiness. all names every table of the schema by OID.
+// of reading emptiness. all names every table of the schema by OID. The locks
+// last until Unlock or the next Fill that needs others.
 func (s *Scratch) Fill(loads []Load, all map[uint32]string) error {
+	rest := make(map[uint32]string, len(all))
+	for oid, t := range all {
+		rest[oid] = t
+	}
+	rows := false
+	for _, l := range loads {
+		delete(rest, l.OID)
+		rows = rows || l.Rows != nil
+	}
+	locks := lockList(rest)
+	if !rows && len(s.filled) == 0 && len(s.touched) < touchedMost && s.shut && s.locked == locks {
+		return nil // all is as it should be
+	}
 	if err := s.Unlock(); err != nil {
 		return err
 	}
@@ -302,13 +324,8 @@ func (s *Scratch) Fill(loads []Load, all map[uint32]string) error {
 	if err := s.door(false); err != nil {
 		return err
 	}
-	rest := make(map[uint32]string, len(all))
-	for oid, t := range all {
-		rest[oid] = t
-	}
 	var analyze []string
 	for _, l := range loads {
-		delete(rest, l.OID)
 		if l.Rows == nil {
 			continue
 		}
@@ -323,8 +340,12 @@ func (s *Scratch) Fill(loads []Load, all map[uint32]string) error {
 	if err := s.loader.Do(analyze...); err != nil {
 		return err
 	}
-	return s.lock(rest)
+	return s.lock(locks)
 }
+
+// touchedMost is how many statements may leave dead rows in tables before
+// their files are emptied.
+const touchedMost = 256
 
 func (s *Scratch) load(l Load) error {
 	if l.Unchecked {
@@ -342,6 +363,10 @@ func (s *Scratch) load(l Load) error {
 }
 
 func (s *Scratch) empty() error {
+	for _, t := range s.touched {
+		s.filled[t.oid] = t.table
+	}
+	s.touched = nil
 	if len(s.filled) == 0 {
 		return nil
 	}
@@ -379,24 +404,25 @@ func (s *Scratch) filledNames() ([]string, error) {
 	return names, err
 }
 
-func (s *Scratch) lock(tables map[uint32]string) error {
-	if len(tables) == 0 {
+// lockList is the argument of LOCK TABLE for tables.
+func lockList(tables map[uint32]string) string {
+	return strings.Join(slices.Sorted(maps.Values(tables)), ", ")
+}
+
+func (s *Scratch) lock(list string) error {
+	if list == "" {
 		return nil
 	}
-	names := make([]string, 0, len(tables))
-	for _, t := range tables {
-		names = append(names, t)
-	}
-	s.locked = true
-	return s.loader.Do("BEGIN", "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS EXCLUSIVE MODE")
+	s.locked = list
+	return s.loader.Do("BEGIN", "LOCK TABLE "+list+" IN ACCESS EXCLUSIVE MODE")
 }
 
 // Unlock gives back the locks of Fill.
 func (s *Scratch) Unlock() error {
-	if !s.locked {
+	if s.locked == "" {
 		return nil
 	}
-	s.locked = false
+	s.locked = ""
 	return s.loader.Do("ROLLBACK")
 }
 
@@ -409,6 +435,15 @@ func (s *Scratch) door(open bool) error {
 	}
 	s.shut = !open
 	return s.loader.Do(fmt.Sprintf("UPDATE pg_clarus.door SET open = %t", open))
+}
+
+// Administer runs a statement as the superuser in this scratch database, in a
+// transaction of its own.
+func (s *Scratch) Administer(sql string) error {
+	if err := s.Unlock(); err != nil {
+		return err
+	}
+	return s.loader.Do(sql)
 }
 
 // Root runs statements as the superuser in this scratch database.

@@ -107,9 +107,13 @@ func (s *Scratch) Act(constraint uint32, deleted bool) error {
 	return nil
 }
 
-// Filled says that a statement is about to write rows to a table that Fill did
-// not load, so that the next Fill empties it.
-func (s *Scratch) Filled(oid uint32, table string) { s.filled[oid] = table }
+// Touched says that a statement is about to write rows to a table. Taken back,
+// they stay in the table's file until it is emptied.
+func (s *Scratch) Touched(oid uint32, table string) {
+	if _, ok := s.filled[oid]; !ok {
+		s.touched = append(s.touched, relation{oid, table})
+	}
+}
 
 // A Change is one recorded change of a row. Old and New are ctids as text.
 type Change struct {
