@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,20 +22,25 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := &cobra.Command{
-		Use:           "clarus",
-		Short:         "Keeps sensitive data protected in clouds that are not trusted",
+		Use:   "clarus",
+		Short: "Keeps sensitive data protected in clouds that are not trusted",
+		Long: "Keeps sensitive data protected in clouds that are not trusted.\n\n" +
+			"Exit codes: 0 done, 1 the command could not be carried out, 2 the command line is wrong.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	understood := false // the command line was
+	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
 	root.AddCommand(serveCommand(), policyCommand(), demoCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "clarus:", describe(err))
-		if _, ok := err.(usageError); ok {
+		if _, wrong := errors.AsType[usageError](err); wrong || !understood {
 			os.Exit(exitUsage)
 		}
 		os.Exit(exitFailed)
 	}
 }
 
+// A usageError is a command line that is wrong in a way that only the command
+// itself can tell.
 type usageError struct{ error }
