@@ -9,7 +9,7 @@ import (
 // Planted makes an instance that runs a shell script in place of Clarus, to
 // prove that Search finds what is planted.
 func (w *World) Planted(ctx context.Context, name, script string, env ...string) (*Instance, error) {
-	i, err := w.instance(ctx, name)
+	i, err := w.instance(ctx, name, w.watched)
 	if err != nil {
 		return nil, err
 	}

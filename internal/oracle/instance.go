@@ -29,9 +29,11 @@ type Instance struct {
 	Dir      string // configuration, policy, keyring, audit, state, twin
 	Log      string // what Clarus printed
 
-	cmd    *exec.Cmd
-	exited chan struct{}
-	err    error
+	address string // where Clarus reaches the provider
+	limits  string // of the twin, as they stand in the configuration
+	cmd     *exec.Cmd
+	exited  chan struct{}
+	err     error
 }
 
 // ready is how long Clarus may take to start.
@@ -45,12 +47,25 @@ providers: {cloud-a: {postgres: {address: "%s", database: app, user: clarus, pas
 keyring: {file: keyring.json, passphrase-env: CLARUS_PASSPHRASE}
 audit: {file: audit.jsonl}
 state: state/
-twin: {directory: "%s"}
+twin: {directory: "%s"%s}
 `
 
 // Clarus starts an instance under the policy in a file; name is what
 // refusals in scripts call it. The caller must Stop it.
 func (w *World) Clarus(ctx context.Context, name, policyFile string) (*Instance, error) {
+	return w.clarus(ctx, name, policyFile, w.watched)
+}
+
+// Limited is Clarus with limits of the twin, as ", memory: 192MB".
+func (w *World) Limited(ctx context.Context, name, policyFile, limits string) (*Instance, error) {
+	return w.clarus(ctx, name, policyFile, func(ctx context.Context, i *Instance) error {
+		i.limits = limits
+		return w.watched(ctx, i)
+	})
+}
+
+// clarus starts an instance whose provider is made by provide.
+func (w *World) clarus(ctx context.Context, name, policyFile string, provide func(context.Context, *Instance) error) (*Instance, error) {
 	policy, err := os.ReadFile(policyFile)
 	if err != nil {
 		return nil, err
@@ -58,7 +73,7 @@ func (w *World) Clarus(ctx context.Context, name, policyFile string) (*Instance,
 	if _, err := w.build(ctx); err != nil {
 		return nil, err
 	}
-	i, err := w.instance(ctx, name)
+	i, err := w.instance(ctx, name, provide)
 	if err != nil {
 		return nil, err
 	}
@@ -72,32 +87,45 @@ func (w *World) Clarus(ctx context.Context, name, policyFile string) (*Instance,
 	return i, nil
 }
 
-// instance starts the provider and the relay of an instance.
-func (w *World) instance(ctx context.Context, name string) (i *Instance, err error) {
+// instance starts the provider of an instance.
+func (w *World) instance(ctx context.Context, name string, provide func(context.Context, *Instance) error) (i *Instance, err error) {
 	i = &Instance{Target: &Target{Name: name, Database: "app"}, Dir: filepath.Join(w.dir, name), exited: make(chan struct{})}
 	i.Log = filepath.Join(i.Dir, "clarus.log")
 	if err := os.Mkdir(i.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	i.Provider, err = startCluster(ctx, w.template, filepath.Join(w.dir, name+"-provider"), "log_statement=all",
-		"log_parameter_max_length=-1", "log_parameter_max_length_on_error=-1")
-	if err != nil {
-		return nil, err
-	}
-	err = i.Provider.Admin(ctx, "postgres", "CREATE ROLE clarus LOGIN PASSWORD '"+Password+"'", "CREATE DATABASE app OWNER clarus")
-	if err == nil {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(int(i.Provider.Port)))
-		i.Relay, err = canary.NewRelay(address, filepath.Join(i.Dir, "traffic"))
-	}
-	if err != nil {
+	if err := provide(ctx, i); err != nil {
 		return nil, errors.Join(err, i.Stop())
 	}
 	return i, nil
 }
 
+// watched starts a provider that logs every statement, behind a relay that
+// records the traffic.
+func (w *World) watched(ctx context.Context, i *Instance) (err error) {
+	err = w.provide(ctx, i, "log_statement=all", "log_parameter_max_length=-1", "log_parameter_max_length_on_error=-1")
+	if err == nil {
+		i.Relay, err = canary.NewRelay(i.address, filepath.Join(i.Dir, "traffic"))
+	}
+	if err == nil {
+		i.address = i.Relay.Addr()
+	}
+	return err
+}
+
+// provide starts a provider where Clarus is the plain role that owns its database.
+func (w *World) provide(ctx context.Context, i *Instance, settings ...string) (err error) {
+	i.Provider, err = startCluster(ctx, w.template, filepath.Join(w.dir, i.Name+"-provider"), settings...)
+	if err != nil {
+		return err
+	}
+	i.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(i.Provider.Port)))
+	return i.Provider.Admin(ctx, "postgres", "CREATE ROLE clarus LOGIN PASSWORD '"+Password+"'", "CREATE DATABASE app OWNER clarus")
+}
+
 func (i *Instance) configure(policy []byte) error {
 	for file, content := range map[string][]byte{
-		"clarus.yaml": fmt.Appendf(nil, configuration, i.Relay.Addr(), i.twin()), "policy.yaml": policy,
+		"clarus.yaml": fmt.Appendf(nil, configuration, i.address, i.twin(), i.limits), "policy.yaml": policy,
 	} {
 		if err := os.WriteFile(filepath.Join(i.Dir, file), content, 0o600); err != nil {
 			return err
