@@ -52,8 +52,13 @@ type Config struct {
 	User string   // the user to run as when this process is root; "" is postgres, else nobody
 	Env  []string // added to the server's environment, which otherwise has PGDATA, TZ and LC_* only
 
-	Log     io.Writer // the server's log; nil drops it. Its last lines are in error messages anyway
-	Restart bool      // start the server again after a crash, with growing pauses
+	Log io.Writer // the server's log; nil drops it. Its last lines are in error messages anyway
+	// Memory is the most address space that each of the server's processes may
+	// have, in bytes, what they share included; 0: no limit. A statement that
+	// needs more fails with SQLSTATE 53200.
+	Memory int64
+
+	Restart bool // start the server again after a crash, with growing pauses
 
 	pause time.Duration // before the first restart; 0 is firstPause. For tests
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -41,8 +42,21 @@ func launch(cmd *exec.Cmd, a account) (*process, error) {
 	if err := <-started; err != nil {
 		return nil, err
 	}
-	noCore(cmd.Process.Pid)
+
 	return p, nil
+}
+
+// limited has a program begin with limits that it cannot raise: no core dumps,
+// since its memory holds what its clients send, and so many bytes of address
+// space (0: any). Setting them from outside would need a privilege.
+func limited(cmd *exec.Cmd, memory int64) *exec.Cmd {
+	script := "ulimit -c 0; "
+	if memory > 0 {
+		script += "ulimit -v " + strconv.FormatInt(memory>>10, 10) + " && "
+	}
+	cmd.Args = append([]string{"sh", "-c", script + `exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	return cmd
 }
 
 // signal sends sig; a process that has ended already is no error.

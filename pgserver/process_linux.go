@@ -5,21 +5,12 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"unsafe"
 )
 
 // attributes makes a child run as the account and die with its parent: SIGQUIT
 // is PostgreSQL's immediate shutdown, which takes all backends along.
 func (a account) attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: a.credential(), Setpgid: true, Pdeathsig: syscall.SIGQUIT}
-}
-
-// noCore forbids a process and those it will fork to dump core: its memory
-// holds what its clients send. It changes nothing else, so failure is harmless
-// where the limit is 0 already and not worth ending a server for elsewhere.
-func noCore(pid int) {
-	var none syscall.Rlimit
-	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_CORE, uintptr(unsafe.Pointer(&none)), 0, 0, 0)
 }
 
 // children lists the processes whose parent is pid.

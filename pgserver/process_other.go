@@ -11,9 +11,6 @@ func (a account) attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: a.credential(), Setpgid: true}
 }
 
-// noCore does nothing: only Linux can set another process's limits.
-func noCore(int) {}
-
 // children lists nothing: a postmaster's children notice its death by themselves.
 func children(int) []int { return nil }
 

@@ -127,7 +127,7 @@ func (s *Server) launch(ctx context.Context, more ...string) error {
 	}
 	args := append(c.files(), "-c", "listen_addresses="+listen, "-c", "port="+strconv.Itoa(int(s.port)),
 		"-c", "unix_socket_directories="+quoteListItem(c.sock), "-c", "unix_socket_permissions=0700")
-	p, err := launch(c.command(c.data, "postgres", append(args, more...)...), c.account)
+	p, err := launch(limited(c.command(c.data, "postgres", append(args, more...)...), c.cfg.Memory), c.account)
 	if err != nil {
 		return c.failed(clarus.Misconfigured, "the server could not be started", err)
 	}

@@ -28,6 +28,7 @@ import (
 type Config struct {
 	Directory string // parent of the twin's cluster, on tmpfs if possible
 	OSUser    string // whom the server runs as when Clarus is root
+	Memory    int64  // bytes of one session's process, beyond what all share; 0: no limit
 	Temporary string // temp_file_limit of one session, such as "1GB"
 	Timeout   time.Duration
 	Users     []string
@@ -36,6 +37,10 @@ type Config struct {
 }
 
 const superuser = "clarus_twin"
+
+// common is about the address space that every process of the twin has: shared
+// buffers, the program, its libraries and locales, in bytes.
+const common = 256 << 20
 
 // A Server is the twin's PostgreSQL server.
 type Server struct {
@@ -69,8 +74,12 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = time.Minute
 	}
+	memory := cfg.Memory
+	if memory > 0 {
+		memory += common
+	}
 	srv, err := pgserver.Start(ctx, pgserver.Config{Dir: cfg.Directory, Temporary: true, Locale: "C.UTF-8", Superuser: superuser,
-		Settings: settings(cfg), User: cfg.OSUser, WALSegmentMB: 1, Log: cfg.Log})
+		Settings: settings(cfg), User: cfg.OSUser, WALSegmentMB: 1, Log: cfg.Log, Memory: memory})
 	if err != nil {
 		return nil, fmt.Errorf("start the twin: %w", err)
 	}

@@ -163,7 +163,7 @@ func openRing(cfg *policy.Config) (*file.Ring, error) {
 }
 
 func (s *server) startTwin(ctx context.Context) error {
-	t := twin.Config{Directory: s.cfg.Twin.Directory, OSUser: s.cfg.Twin.User, Timeout: s.cfg.Twin.Timeout}
+	t := twin.Config{Directory: s.cfg.Twin.Directory, OSUser: s.cfg.Twin.User, Memory: s.cfg.Twin.Memory, Timeout: s.cfg.Twin.Timeout}
 	if s.cfg.Twin.Temporary > 0 {
 		t.Temporary = strconv.FormatInt(s.cfg.Twin.Temporary>>10, 10) + "kB"
 	}
