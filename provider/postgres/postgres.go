@@ -4,9 +4,11 @@ package postgres
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/clarus-project/clarus"
@@ -21,11 +23,12 @@ const MinVersion = 15
 type Server struct {
 	name   string
 	target pgwire.Target
+	grace  time.Duration
 }
 
 // New returns the provider of the given name. target's database and settings
 // are set for each session.
-func New(name string, target pgwire.Target) *Server { return &Server{name, target} }
+func New(name string, target pgwire.Target) *Server { return &Server{name, target, grace} }
 
 // Name is the provider's name in the configuration.
 func (s *Server) Name() string { return s.name }
@@ -51,7 +54,14 @@ func (s *Server) Open(ctx context.Context, database string) (provider.Session, e
 		return nil, &clarus.Error{Op: "connect", Attr: s.name, Kind: clarus.Misconfigured,
 			Msg: fmt.Sprintf("the provider runs PostgreSQL %s; version %d or later is needed", c.Parameter("server_version"), MinVersion)}
 	}
-	p := &session{c: c, name: s.name}
+	p := &session{c: c, name: s.name, patience: s.grace}
+	for name := range pinned {
+		if err := p.mayReport(name, c.Parameter(name)); err != nil {
+			c.Abort()
+			return nil, &clarus.Error{Op: "connect", Attr: s.name, Kind: clarus.Misconfigured,
+				Msg: fmt.Sprintf("the provider reports %s = %q; %q was asked for", name, c.Parameter(name), pinned[name]), Hint: "Connect to PostgreSQL itself, not to a pooler that changes settings."}
+		}
+	}
 	c.MayReport = p.mayReport
 	return p, nil
 }
@@ -63,19 +73,29 @@ func (s *Server) refused(err error) error {
 	if se, ok := errors.AsType[*pgwire.ServerError](err); ok {
 		e.Msg = "the provider refused the connection (SQLSTATE " + se.Code + ")"
 	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		e.Msg, e.Hint = "the provider's certificate is signed by an authority that is not trusted", "Give the authority's certificate as tls.ca of the provider."
+	}
+	if h, ok := errors.AsType[x509.HostnameError](err); ok {
+		e.Msg, e.Hint = "the provider's certificate is not for "+h.Host, "Use a name of the certificate in the provider's address, or tls.mode verify-ca."
+	}
+	if c, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		e.Msg, e.Hint = "the provider's certificate is not valid: "+c.Error(), "Renew it."
+	}
 	return e
 }
 
 // session is one connection.
 type session struct {
-	c      *pgwire.Client
-	name   string
-	dirty  bool // messages were sent since the last Sync
-	failed bool // the transaction failed; the server skips until Sync
-	broken error
-	status byte
-	parsed string // SQL of the unnamed statement
-	types  []uint32
+	c        *pgwire.Client
+	name     string
+	dirty    bool // messages were sent since the last Sync
+	failed   bool // the transaction failed; the server skips until Sync
+	broken   error
+	patience time.Duration // with a provider that was asked to cancel
+	status   byte
+	parsed   string // SQL of the unnamed statement
+	types    []uint32
 }
 
 // pinned are the settings that a provider may not change by itself.
@@ -138,16 +158,36 @@ func (p *session) expect(types string) (pgwire.Frame, error) {
 	return f, p.lost(pgwire.Unexpected(f, types[0]))
 }
 
-func (p *session) send(ctx context.Context) (func() bool, error) {
+func (p *session) send(ctx context.Context) (stop func(), err error) {
+	stop = p.watch(ctx)
 	p.c.Flush()
 	if err := p.c.Send(); err != nil {
+		stop()
 		return nil, p.lost(err)
 	}
-	return context.AfterFunc(ctx, func() {
-		quick, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	return stop, nil
+}
+
+// grace is how long a provider may take to answer once it was asked to cancel.
+const grace = 10 * time.Second
+
+// watch asks the provider to cancel when ctx ends, and ends the connection if
+// that does not help, until stop is called.
+func (p *session) watch(ctx context.Context) (stop func()) {
+	answered := make(chan struct{})
+	undo := context.AfterFunc(ctx, func() {
+		late := time.AfterFunc(p.patience, p.c.Abort)
+		defer late.Stop()
+		quick, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.patience)
 		defer cancel()
 		_ = p.c.Cancel(quick)
-	}), nil
+		select {
+		case <-answered:
+		case <-quick.Done():
+			p.c.Abort()
+		}
+	})
+	return sync.OnceFunc(func() { undo(); close(answered) })
 }
 
 // parse queues a Parse of the unnamed statement, unless it is still there.
@@ -216,23 +256,9 @@ func (p *session) describe(fields func([]pgwire.Field) error) error {
 		}
 	}
 	if err := fields(list); err != nil {
-		return p.abandon(err)
+		return p.abandonRows(err)
 	}
 	return nil
-}
-
-// abandon reads the rest of a statement whose rows nobody wants, and fails the
-// transaction with cause.
-func (p *session) abandon(cause error) error {
-	if _, err := p.rows(nil); err != nil && p.broken != nil {
-		return err
-	}
-	if !p.failed {
-		if err := p.Fail(context.Background()); err != nil {
-			return err
-		}
-	}
-	return cause
 }
 
 func (p *session) rows(row func([]byte) error) (string, error) {
@@ -366,7 +392,7 @@ func (p *session) CopyIn(ctx context.Context, sql string, data func() ([]byte, e
 	return tag, err
 }
 
-func (p *session) startCopy(ctx context.Context, sql, expected string) (func() bool, pgwire.Frame, error) {
+func (p *session) startCopy(ctx context.Context, sql, expected string) (func(), pgwire.Frame, error) {
 	if err := p.ready(); err != nil {
 		return nil, pgwire.Frame{}, err
 	}
@@ -394,14 +420,16 @@ func (p *session) CopyOut(ctx context.Context, sql string, frame func(pgwire.Fra
 		return "", err
 	}
 	defer stop()
-	cause := frame(response)
+	cause, types := frame(response), "dc"
 	for {
-		f, err := p.expect("dcC")
+		f, err := p.expect(types)
 		switch {
 		case err != nil:
 			return "", err
 		case f.Type == 'd' && cause == nil:
 			cause = frame(f)
+		case f.Type == 'c':
+			types = "C"
 		case f.Type == 'C':
 			tag, err := pgwire.Tag(f.Body)
 			if err != nil {
@@ -435,11 +463,13 @@ func (p *session) Fail(ctx context.Context) error {
 	defer stop()
 	if _, err := p.expect("1"); p.broken != nil {
 		return err
+	} else if err == nil {
+		return p.lost(&pgwire.ProtocolError{Msg: "the provider accepted what is no SQL"})
 	}
 	return nil
 }
 
-func (p *session) Sync(context.Context) (byte, error) {
+func (p *session) Sync(ctx context.Context) (byte, error) {
 	if p.broken != nil {
 		return 0, p.broken
 	}
@@ -449,6 +479,7 @@ func (p *session) Sync(context.Context) (byte, error) {
 		}
 		return p.status, nil
 	}
+	defer p.watch(ctx)()
 	p.c.Sync()
 	if err := p.c.Send(); err != nil {
 		return 0, p.lost(err)
