@@ -3,6 +3,7 @@ package pgserver
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -27,7 +28,8 @@ type Binaries struct {
 func (b Binaries) path(program string) string { return filepath.Join(b.Dir, program) }
 
 // Find looks for a server of version Oldest or later: in PATH, then where
-// pg_config points, then where Debian and Homebrew put it, there the latest.
+// pg_config points, then where Debian and Homebrew put it, there the latest,
+// then where scripts/setup unpacks npm's.
 // The error says what was found instead.
 func Find() (Binaries, error) { return findIn(candidates()) }
 
@@ -43,11 +45,14 @@ func candidates() []string {
 	if out, err := output("pg_config", "--bindir"); err == nil {
 		dirs = append(dirs, out)
 	}
+	cache, _ := os.UserCacheDir()
 	for _, pattern := range []string{
 		"/usr/lib/postgresql/*/bin", // Debian, Ubuntu
 		"/usr/pgsql-*/bin",          // PGDG on Red Hat and its relatives
 		"/opt/homebrew/opt/postgresql@*/bin",
 		"/usr/local/opt/postgresql@*/bin",
+		"/var/cache/clarus/postgresql-*/bin", // scripts/setup, as root
+		filepath.Join(cache, "clarus/postgresql-*/bin"),
 	} {
 		found, _ := filepath.Glob(pattern) // the pattern is well-formed
 		slices.SortStableFunc(found, func(a, b string) int { return number(b) - number(a) })
