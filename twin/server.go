@@ -141,7 +141,8 @@ func (s *Server) administer(ctx context.Context, sql ...string) error {
 		return err
 	}
 	defer c.Close()
-	return c.Do(sql...)
+	// A backend that is stuck in a COPY keeps these waiting, and all who come after.
+	return c.Do(append([]string{"SET statement_timeout = '60s'"}, sql...)...)
 }
 
 func (s *Server) clone(ctx context.Context, template, name string) error {
