@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +180,8 @@ func TestEveryMessageInEveryState(t *testing.T) {
 					t.Errorf("%s: %d rows were handed on", name, rows)
 				case err == nil && clarus.KindOf(broken(p)) == 0 && !finished(state.name, frame):
 					t.Errorf("%s: nothing is wrong with it", name)
+				case slices.Contains([]string{"length 0", "length 3", "negative length", "an error without an end", "noise"}, name) && clarus.KindOf(err) != clarus.Integrity:
+					t.Errorf("%s: it is not taken for a breach: %v", name, err)
 				case time.Since(began) > 8*time.Second:
 					t.Errorf("%s: it took %s", name, time.Since(began))
 				}
@@ -259,5 +262,25 @@ func TestGreetings(t *testing.T) {
 				t.Errorf("the provider was told %q", text)
 			}
 		})
+	}
+}
+
+// TestBatchReadsOn has a row refused in the middle of a batch: the provider did
+// nothing wrong, and what it still sends is read.
+func TestBatchReadsOn(t *testing.T) {
+	one := message('2', "") + message('D', "\x00\x01\x00\x00\x00\x01x") + message('C', "SELECT 1\x00")
+	s := evil{hello: greeting(), says: message('1', "") + one + one + one + message('E', "SERROR\x00C42601\x00Mx\x00\x00") + message('Z', "E")}.listen(t)
+	p, err := s.Open(t.Context(), "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags, failed, err := p.Batch(t.Context(), provider.Statement{SQL: "SELECT"}, [][][]byte{{}, {}, {}}, func(i int, _ []byte) error {
+		if i == 1 {
+			return io.ErrNoProgress
+		}
+		return nil
+	})
+	if err != io.ErrNoProgress || failed != 1 || len(tags) != 1 || broken(p) != nil {
+		t.Errorf("tags %v, failed at %d: %v; the session: %v", tags, failed, err, broken(p))
 	}
 }

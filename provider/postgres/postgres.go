@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -117,9 +118,9 @@ func (p *session) Close() error { return p.c.Close() }
 // lost ends the connection after an error that is not the server's answer.
 func (p *session) lost(err error) error {
 	p.c.Abort()
-	kind, msg := clarus.Unavailable, "the connection to the provider broke"
-	if _, ok := errors.AsType[*pgwire.ProtocolError](err); ok {
-		kind, msg = clarus.Integrity, "the provider broke the protocol: "+err.Error()
+	kind, msg := clarus.Integrity, "the provider broke the protocol: "+err.Error()
+	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+		kind, msg = clarus.Unavailable, "the connection to the provider broke"
 	}
 	p.broken = &clarus.Error{Op: "provider", Attr: p.name, Kind: kind, Msg: msg, Hint: "Connect again."}
 	return p.broken
@@ -350,17 +351,34 @@ func (p *session) batch(ctx context.Context, s provider.Statement, params [][][]
 		p.parsed, p.types = s.SQL, s.Types
 	}
 	tags := make([]string, 0, len(params))
+	var cause error // of a row that was not wanted: what is under way is read to its end
+	failed := 0
 	for i := range params {
 		if _, err := p.expect("2"); err != nil {
 			return tags, i, err
 		}
-		tag, err := p.rows(row(i))
+		take := row(i)
+		if wanted := take; wanted != nil {
+			take = func(body []byte) error {
+				if cause == nil {
+					cause, failed = wanted(body), i
+				}
+				return nil
+			}
+		}
+		tag, err := p.rows(take)
 		if err != nil {
 			return tags, i, err
 		}
 		tags = append(tags, tag)
 	}
-	return tags, 0, nil
+	if cause == nil {
+		return tags, 0, nil
+	}
+	if err := p.Fail(ctx); err != nil {
+		return nil, failed, err
+	}
+	return tags[:failed], failed, cause
 }
 
 func (p *session) CopyIn(ctx context.Context, sql string, data func() ([]byte, error)) (string, error) {
@@ -493,6 +511,9 @@ func (p *session) Sync(ctx context.Context) (byte, error) {
 		switch f.Type {
 		case 'E': // a deferred constraint may fail at the end of the implicit transaction
 			cause = pgwire.AsError(f)
+			if _, ok := errors.AsType[*pgwire.ServerError](cause); !ok {
+				return 0, p.lost(cause)
+			}
 		case 'Z':
 			if err := p.idle(f); err != nil {
 				return 0, err
