@@ -153,6 +153,9 @@ func (s *Session) twin(ctx context.Context) (*twin.Conn, error) {
 	if err := s.refresh(ctx); err != nil {
 		return nil, err
 	}
+	if s.analyst != nil && s.analyst.Broken() {
+		s.analyst = nil
+	}
 	if s.analyst == nil {
 		c, err := s.version.Twin.Analyst(ctx, s.who.User)
 		if err != nil {
@@ -165,16 +168,24 @@ func (s *Session) twin(ctx context.Context) (*twin.Conn, error) {
 }
 
 // refresh follows the schema's current version.
-func (s *Session) refresh(context.Context) error {
-	if s.version != nil && s.version.Catalog.Version == s.db.Number() {
+func (s *Session) refresh(ctx context.Context) error {
+	if s.version != nil && s.db.InForce(s.version) {
 		return nil
 	}
 	if s.block && s.scratch != nil && s.version != nil {
+		if s.version.Twin.Lost() {
+			return twinEnded()
+		}
 		return &clarus.Error{Op: "schema", Kind: clarus.Conflict, Msg: "the schema changed while the transaction was open", Hint: "Try the transaction again."}
 	}
 	s.leave()
-	s.version = s.db.Current()
-	return nil
+	v, err := s.db.Current(ctx)
+	s.version = v
+	return err
+}
+
+func twinEnded() error {
+	return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin ended while the transaction was open", Hint: "Try the transaction again."}
 }
 
 // leave gives up what belongs to the version in use.
@@ -200,6 +211,13 @@ func (s *Session) workspace(ctx context.Context) (*twin.Scratch, error) {
 	}
 	if err := s.refresh(ctx); err != nil {
 		return nil, err
+	}
+	if s.scratch != nil && s.scratch.Broken() {
+		if s.block {
+			return nil, twinEnded()
+		}
+		s.scratch.Drop()
+		s.scratch = nil
 	}
 	if s.scratch == nil {
 		l, err := s.version.Twin.Lease(ctx, s.who.User)

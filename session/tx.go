@@ -71,6 +71,9 @@ func (s *Session) finish(ctx context.Context, commit bool, text string) (string,
 		err = run.Explain(s.catalog(), err, nil, run.Row{})
 	}
 	committed := err == nil && tag == "COMMIT"
+	if commit && s.ddl != nil && err != nil && !isServer(err) {
+		s.db.Suspect() // whether it was committed is not known
+	}
 	s.ended(committed)
 	if e := s.settleDDL(ctx, committed); err == nil {
 		err = e
@@ -173,7 +176,9 @@ func (s *Session) endImplicit(ctx context.Context) error {
 	var err error
 	if !s.doomed {
 		if err = s.ddl.save(ctx, s); err == nil {
-			_, err = s.remote.Run(ctx, sql("COMMIT"), nil, nil)
+			if _, err = s.remote.Run(ctx, sql("COMMIT"), nil, nil); err != nil && !isServer(err) {
+				s.db.Suspect()
+			}
 		}
 		if isServer(err) {
 			err = run.Explain(s.catalog(), err, nil, run.Row{})

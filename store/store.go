@@ -32,8 +32,11 @@ type Database struct {
 	Twin     *twin.Server
 	Pin      Pin
 
+	opening sync.Mutex // one reading of the log at a time
+
 	mu      sync.Mutex
 	current *Version
+	suspect bool // the provider may have another version than current
 }
 
 // Records has the codecs of Clarus's own records.
@@ -218,16 +221,60 @@ func (d *Database) rebuild(ctx context.Context, locale []string, entries []entry
 }
 
 // Current returns the version that is in force. The caller holds its twin
-// until it calls Release on it.
-func (d *Database) Current() *Version {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.current.Twin.Hold()
-	return d.current
+// until it calls Release on it. Where the version at the provider is in doubt,
+// the log is read anew before.
+func (d *Database) Current(ctx context.Context) (*Version, error) {
+	for {
+		d.mu.Lock()
+		if !d.doubtful() {
+			d.current.Twin.Hold()
+			v := d.current
+			d.mu.Unlock()
+			return v, nil
+		}
+		d.mu.Unlock()
+		if err := d.settle(ctx); err != nil {
+			return nil, err
+		}
+	}
 }
 
-// Number is the number of the version that is in force.
-func (d *Database) Number() int64 {
+// settle reads the log if it is still in doubt.
+func (d *Database) settle(ctx context.Context) error {
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	d.mu.Lock()
+	doubtful := d.doubtful()
+	d.mu.Unlock()
+	if !doubtful {
+		return nil
+	}
+	if err := d.Open(ctx); err != nil {
+		return err
+	}
+	return d.Pin.set(d.Name, d.number())
+}
+
+// InForce reports whether v is still the version in force.
+func (d *Database) InForce(v *Version) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return v == d.current && !d.doubtful()
+}
+
+// doubtful reports whether the log has to be read anew. d.mu is held.
+func (d *Database) doubtful() bool { return d.suspect || d.current.Twin.Lost() }
+
+// Suspect says that the provider may have another version than is in force
+// here: the end of a transaction that changed the schema did not become known.
+func (d *Database) Suspect() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.suspect = true
+}
+
+// number is the number of the version that is in force.
+func (d *Database) number() int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.current.Catalog.Version
@@ -243,9 +290,10 @@ func (d *Database) Lock(ctx context.Context, p provider.Session) error {
 	if err != nil {
 		return err
 	}
-	if len(rows) != 1 || rows[0][0] != strconv.FormatInt(d.Number(), 10) {
+	if len(rows) != 1 || rows[0][0] != strconv.FormatInt(d.number(), 10) {
+		d.Suspect()
 		return &clarus.Error{Op: "ddl", Attr: d.Name, Kind: clarus.Conflict, Msg: "the schema at the provider is not the version that this Clarus knows",
-			Hint: "Another Clarus changed it, or the provider rolled it back. Restart this one to check."}
+			Hint: "Another Clarus changed it, or the provider rolled it back. Try again: it is read anew."}
 	}
 	return nil
 }
@@ -275,8 +323,8 @@ func (d *Database) Publish(ctx context.Context, c *catalog.Catalog, scratch *twi
 	v, err := scratch.Promote(ctx, c.Version)
 	if err == nil {
 		d.enforce(&Version{Catalog: c, Twin: v})
-	} else if err = d.Open(ctx); err != nil { // the provider has it: the log is replayed
-		return err
+	} else {
+		d.Suspect() // the provider has it: the log is replayed when the schema is needed next
 	}
 	return d.Pin.set(d.Name, c.Version)
 }
@@ -285,7 +333,7 @@ func (d *Database) Publish(ctx context.Context, c *catalog.Catalog, scratch *twi
 func (d *Database) enforce(v *Version) {
 	d.mu.Lock()
 	old := d.current
-	d.current = v
+	d.current, d.suspect = v, false
 	d.mu.Unlock()
 	if old != nil {
 		old.Twin.Retire()

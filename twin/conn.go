@@ -17,6 +17,7 @@ type Conn struct {
 	*pgwire.Client
 	timeout time.Duration
 	tree    string
+	broken  bool
 	notices func(*pgwire.ServerError)
 }
 
@@ -69,8 +70,13 @@ func (c *Conn) drain() error {
 	}
 }
 
+// Broken reports whether the connection was found broken.
+func (c *Conn) Broken() bool { return c.broken }
+
 // lost turns a broken connection into the error that users see.
 func (c *Conn) lost(err error) error {
+	c.broken = true
+	c.Abort()
 	return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the connection to the twin broke",
 		Hint: "Connect again.", Err: err}
 }

@@ -20,6 +20,7 @@ import (
 type Version struct {
 	Number   int64
 	srv      *Server
+	life     int64 // of the server that has its databases
 	template string
 
 	mu      sync.Mutex
@@ -33,6 +34,7 @@ type Version struct {
 // name is the logical database's name. Users' code may not call the built-in
 // functions that deny names.
 func (s *Server) First(ctx context.Context, name, collate, ctype string, deny func(function string) bool) (*Version, error) {
+	life := s.born()
 	db := s.name("tpl")
 	err := s.administer(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE %s LC_CTYPE %s OWNER %s",
 		db, sqlast.Literal(collate), sqlast.Literal(ctype), sqlast.Quote(s.cfg.Owner)))
@@ -50,7 +52,7 @@ func (s *Server) First(ctx context.Context, name, collate, ctype string, deny fu
 	if err := c.revoke(deny); err != nil {
 		return nil, err
 	}
-	return &Version{srv: s, template: db, ready: make(chan *Scratch, 1), holders: 1}, nil
+	return &Version{srv: s, life: life, template: db, ready: make(chan *Scratch, 1), holders: 1}, nil
 }
 
 // furniture is what every database of the twin holds beside the logical
@@ -117,6 +119,9 @@ END $$`,
 	}
 }
 
+// Lost reports whether the version's databases ended with a crash of the server.
+func (v *Version) Lost() bool { return v.life != v.srv.born() }
+
 // Hold keeps the version until Release.
 func (v *Version) Hold() *Version {
 	v.mu.Lock()
@@ -137,7 +142,7 @@ func (v *Version) leave(retire bool) {
 	v.retired = v.retired || retire
 	gone := v.retired && v.holders == 0
 	v.mu.Unlock()
-	if !gone {
+	if !gone || v.Lost() {
 		return
 	}
 	go func() {
@@ -170,7 +175,7 @@ func (v *Version) Analyst(ctx context.Context, user string) (*Conn, error) {
 }
 
 func (v *Version) connect(ctx context.Context, db, user string) (*Conn, error) {
-	c, err := v.srv.dial(ctx, db, user, v.srv.password)
+	c, err := v.srv.dial(ctx, db, user)
 	if err != nil {
 		return nil, err
 	}
@@ -204,13 +209,18 @@ func (v *Version) Lease(ctx context.Context, user string) (*Scratch, error) {
 	var s *Scratch
 	select {
 	case s = <-v.ready:
+		if s.loader.Do("SELECT") != nil { // the twin crashed since it was made
+			s.Drop()
+			s = nil
+		}
 	default:
-		var err error
+	}
+	var err error
+	if s == nil {
 		if s, err = v.make(ctx); err != nil {
 			return nil, err
 		}
 	}
-	var err error
 	s.role = user
 	if s.User, err = v.connect(ctx, s.name, user); err != nil {
 		s.Drop()
@@ -262,9 +272,16 @@ func (v *Version) make(ctx context.Context) (*Scratch, error) {
 	return s, nil
 }
 
+// Broken reports whether one of the scratch database's connections was found
+// broken: its locks and the state of its transaction are gone.
+func (s *Scratch) Broken() bool { return s.User.Broken() || s.loader.Broken() }
+
 // Drop ends the scratch database and what it held.
 func (s *Scratch) Drop() {
 	s.disconnect()
+	if s.version.Lost() {
+		return
+	}
 	ctx := context.Background()
 	_ = s.version.srv.drop(ctx, s.name)
 	_ = s.version.srv.Scrub(ctx)
@@ -472,5 +489,5 @@ UNION ALL SELECT format('ALTER TABLE %s ENABLE TRIGGER %I', tgrelid::regclass, t
 		}
 	}
 	s.disconnect()
-	return &Version{Number: number, srv: s.version.srv, template: s.name, ready: make(chan *Scratch, 1), holders: 1}, nil
+	return &Version{Number: number, srv: s.version.srv, life: s.version.life, template: s.name, ready: make(chan *Scratch, 1), holders: 1}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -45,10 +46,16 @@ const common = 256 << 20
 // A Server is the twin's PostgreSQL server.
 type Server struct {
 	cfg      Config
-	pg       *pgserver.Server
 	password string // of the users' roles; made anew at each start
 	serial   atomic.Int64
 	admin    sync.Mutex // CREATE and DROP DATABASE one at a time
+
+	mu       sync.Mutex
+	running  *pgserver.Server
+	up       chan struct{} // closed when running can be used
+	life     int64         // how often the server has been started
+	stopping bool
+	ended    chan struct{}
 }
 
 // settings keep the twin off the disk and out of logs: it holds no row at
@@ -57,7 +64,7 @@ func settings(cfg Config) map[string]string {
 	return map[string]string{
 		"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
 		"wal_level": "minimal", "max_wal_senders": "0", "wal_recycle": "off", "wal_init_zero": "off",
-		"min_wal_size": "2MB", "max_wal_size": "64MB", "autovacuum": "off", "track_activities": "off", "track_counts": "off",
+		"min_wal_size": "2MB", "max_wal_size": "64MB", "autovacuum": "off", "restart_after_crash": "off", "track_activities": "off", "track_counts": "off",
 		"log_min_messages": "panic", "log_min_error_statement": "panic", "log_statement": "none",
 		"log_checkpoints": "off", "log_autovacuum_min_duration": "-1",
 		"synchronize_seqscans": "off", "max_connections": "300", "shared_buffers": "64MB", "max_parallel_workers": "0", "jit": "off",
@@ -74,30 +81,108 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = time.Minute
 	}
-	memory := cfg.Memory
+	secret := make([]byte, 16)
+	_, _ = rand.Read(secret)
+	s := &Server{cfg: cfg, password: hex.EncodeToString(secret), up: make(chan struct{}), ended: make(chan struct{})}
+	if err := s.launch(ctx); err != nil {
+		return nil, err
+	}
+	go s.supervise()
+	return s, nil
+}
+
+// launch starts a new server with roles and without databases.
+func (s *Server) launch(ctx context.Context) error {
+	memory := s.cfg.Memory
 	if memory > 0 {
 		memory += common
 	}
-	srv, err := pgserver.Start(ctx, pgserver.Config{Dir: cfg.Directory, Temporary: true, Locale: "C.UTF-8", Superuser: superuser,
-		Settings: settings(cfg), User: cfg.OSUser, WALSegmentMB: 1, Log: cfg.Log, Memory: memory})
+	pg, err := pgserver.Start(ctx, pgserver.Config{Dir: s.cfg.Directory, Temporary: true, Locale: "C.UTF-8", Superuser: superuser,
+		Settings: settings(s.cfg), User: s.cfg.OSUser, WALSegmentMB: 1, Log: s.cfg.Log, Memory: memory})
 	if err != nil {
-		return nil, fmt.Errorf("start the twin: %w", err)
+		return fmt.Errorf("start the twin: %w", err)
 	}
-	secret := make([]byte, 16)
-	_, _ = rand.Read(secret)
-	s := &Server{cfg: cfg, pg: srv, password: hex.EncodeToString(secret)}
-	if err := s.makeRoles(ctx); err != nil {
-		_ = srv.Stop(context.WithoutCancel(ctx))
-		return nil, err
+	if err := s.makeRoles(ctx, pg); err != nil {
+		_ = pg.Stop(context.WithoutCancel(ctx))
+		return err
 	}
-	return s, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return errors.Join(errors.New("the twin was stopped"), pg.Stop(context.WithoutCancel(ctx)))
+	}
+	s.running = pg
+	s.life++
+	close(s.up)
+	return nil
+}
+
+const (
+	launches    = 10 // failed attempts in a row after which the twin is given up
+	launchPause = 200 * time.Millisecond
+	launchLimit = time.Minute
+)
+
+// supervise replaces a server that crashed, or one of whose processes did, by a
+// new one. What a crash left is not used again: whoever needs a database has
+// it made anew from the log of the schema.
+func (s *Server) supervise() {
+	defer close(s.ended)
+	for {
+		<-s.running.Done()
+		s.mu.Lock()
+		stopping := s.stopping
+		s.up = make(chan struct{})
+		s.mu.Unlock()
+		if stopping {
+			return
+		}
+		_ = s.running.Stop(context.Background())
+		var err error
+		for n := range launches {
+			time.Sleep(time.Duration(n) * launchPause)
+			ctx, cancel := context.WithTimeout(context.Background(), launchLimit)
+			err = s.launch(ctx)
+			cancel()
+			if err == nil {
+				break
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// server returns the running server and waits for it while it is replaced.
+func (s *Server) server(ctx context.Context) (*pgserver.Server, error) {
+	s.mu.Lock()
+	up := s.up
+	s.mu.Unlock()
+	select {
+	case <-up:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.running, nil
+	case <-s.ended:
+		return nil, &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin has ended", Hint: "See Clarus's own log."}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// born tells how often the server has been started.
+func (s *Server) born() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.life
 }
 
 // makeRoles gives each user an unprivileged login role. Under the replica role
 // neither triggers nor foreign keys fire: the provider checks keys on tags, and
 // the twin rarely holds the other side.
-func (s *Server) makeRoles(ctx context.Context) error {
-	c, err := s.root(ctx, "postgres")
+func (s *Server) makeRoles(ctx context.Context, pg *pgserver.Server) error {
+	c, err := s.reach(ctx, pg, "postgres", superuser, pg.Password())
 	if err != nil {
 		return err
 	}
@@ -115,8 +200,19 @@ func (s *Server) makeRoles(ctx context.Context) error {
 	return c.Do(sql...)
 }
 
-func (s *Server) dial(ctx context.Context, db, user, password string) (*Conn, error) {
-	c, err := pgwire.Dial(ctx, pgwire.Target{Host: s.pg.SocketDir(), Port: s.pg.Port(), Database: db, User: user, Password: password,
+func (s *Server) dial(ctx context.Context, db, user string) (*Conn, error) {
+	pg, err := s.server(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if user == superuser {
+		return s.reach(ctx, pg, db, user, pg.Password())
+	}
+	return s.reach(ctx, pg, db, user, s.password)
+}
+
+func (s *Server) reach(ctx context.Context, pg *pgserver.Server, db, user, password string) (*Conn, error) {
+	c, err := pgwire.Dial(ctx, pgwire.Target{Host: pg.SocketDir(), Port: pg.Port(), Database: db, User: user, Password: password,
 		Settings: map[string]string{"application_name": ""}, Timeout: 10 * time.Second})
 	if err != nil {
 		return nil, &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin does not answer",
@@ -127,7 +223,7 @@ func (s *Server) dial(ctx context.Context, db, user, password string) (*Conn, er
 
 // root connects as superuser.
 func (s *Server) root(ctx context.Context, db string) (*Conn, error) {
-	return s.dial(ctx, db, superuser, s.pg.Password())
+	return s.dial(ctx, db, superuser)
 }
 
 func (s *Server) name(kind string) string { return fmt.Sprintf("%s_%d", kind, s.serial.Add(1)) }
@@ -165,10 +261,19 @@ func (s *Server) Scrub(ctx context.Context) error {
 func (s *Server) Owner() string { return s.cfg.Owner }
 
 // Version is the server's major version.
-func (s *Server) Version() int { return s.pg.Version() }
+func (s *Server) Version() int { return s.running.Version() }
 
-// Done is closed when the server has ended.
-func (s *Server) Done() <-chan struct{} { return s.pg.Done() }
+// Done is closed when the twin has ended for good: after Stop, or when it could
+// not be replaced after a crash.
+func (s *Server) Done() <-chan struct{} { return s.ended }
 
 // Stop ends the twin and removes all of it.
-func (s *Server) Stop(ctx context.Context) error { return s.pg.Stop(ctx) }
+func (s *Server) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopping = true
+	pg := s.running
+	s.mu.Unlock()
+	err := pg.Stop(ctx)
+	<-s.ended
+	return err
+}

@@ -103,7 +103,10 @@ func runDemo(ctx context.Context, o demoOptions, out, progress io.Writer) (err e
 
 // explain says what can be done with a hospital that is loaded.
 func (d *demo) explain(ctx context.Context, out io.Writer) error {
-	v := d.proxy.host.Databases[demoDatabase].Current()
+	v, err := d.proxy.host.Databases[demoDatabase].Current(ctx)
+	if err != nil {
+		return err
+	}
 	defer v.Twin.Release()
 	physical := ""
 	for _, t := range v.Catalog.Tables {
@@ -124,7 +127,7 @@ func (d *demo) explain(ctx context.Context, out io.Writer) error {
 	if !d.exit {
 		b.WriteString("\nCtrl-C ends the demo and removes all of it.\n")
 	}
-	_, err := io.WriteString(out, b.String())
+	_, err = io.WriteString(out, b.String())
 	return err
 }
 

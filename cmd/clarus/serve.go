@@ -72,7 +72,22 @@ func serve(ctx context.Context, cfg *policy.Config) error {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "clarus: listening on postgres %s\n", s.listener.Addr())
-	return s.front.Serve(ctx, s.listener)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.twin.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := s.front.Serve(ctx, s.listener)
+	select {
+	case <-s.twin.Done():
+		return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin ended and cannot be started again", Hint: "See the messages above; then start Clarus again.", Err: err}
+	default:
+		return err
+	}
 }
 
 // server is the wiring of one running proxy.
@@ -269,7 +284,10 @@ func (s *server) openDatabases(ctx context.Context, vault *run.Vault) error {
 
 // builtins asks the twin what PostgreSQL itself brings.
 func builtins(ctx context.Context, db *store.Database) (*plan.Builtins, map[uint32]string, error) {
-	v := db.Current()
+	v, err := db.Current(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	defer v.Twin.Release()
 	c, err := v.Twin.Analyst(ctx, db.Twin.Owner())
 	if err != nil {

@@ -104,35 +104,42 @@ func startCluster(ctx context.Context, template, dir string, settings ...string)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{Dir: dir, Log: dir + ".log", Port: port, done: make(chan struct{})}
+	c := &Cluster{Dir: dir, Log: dir + ".log", Port: port}
 	args := []string{"-D", dir, "-k", dir, "-p", strconv.Itoa(int(port)), "-c", "listen_addresses=127.0.0.1"}
 	for _, s := range settings {
 		args = append(args, "-c", s)
 	}
+	return c, c.launch(ctx, args)
+}
+
+// launch starts the server and waits until it answers.
+func (c *Cluster) launch(ctx context.Context, args []string) (err error) {
+	c.done = make(chan struct{})
 	if c.cmd, err = program("postgres", args...); err != nil {
-		return nil, err
+		return err
 	}
-	log, err := os.Create(c.Log)
+	log, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	started := make(chan error, 1)
+	cmd, done := c.cmd, c.done
 	go func() {
 		// The kernel sends Pdeathsig when the thread that forked ends.
 		runtime.LockOSThread()
-		err := c.cmd.Start()
+		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = c.cmd.Wait()
+			_ = cmd.Wait()
 		}
 		_ = log.Close()
-		close(c.done)
+		close(done)
 	}()
 	if err := <-started; err != nil {
-		return nil, err
+		return err
 	}
-	return c, c.ready(ctx)
+	return c.ready(ctx)
 }
 
 func (c *Cluster) ready(ctx context.Context) error {

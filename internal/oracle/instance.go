@@ -148,7 +148,9 @@ func (i *Instance) start(cmd *exec.Cmd) error {
 		return err
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
-	i.Target.Host, i.Target.Port = host, uint16(n)
+	if err == nil && i.Port != uint16(n) {
+		i.Target.Host, i.Target.Port = host, uint16(n)
+	}
 	return err
 }
 

@@ -1,0 +1,5 @@
+//go:build soak
+
+package oracle_test
+
+const defaultKills = 50

@@ -1,0 +1,6 @@
+//go:build !soak
+
+package oracle_test
+
+// defaultKills is enough to meet each kind of victim.
+const defaultKills = 6
