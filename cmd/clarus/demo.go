@@ -16,6 +16,11 @@ import (
 //go:embed demo/schema.sql
 var demoSchema string
 
+// demoShowcase are queries, each with a comment.
+//
+//go:embed demo/showcase.sql
+var demoShowcase string
+
 //go:embed demo/policy.yaml
 var demoPolicy string
 
@@ -26,13 +31,14 @@ var demoConfig string
 
 type demoOptions struct {
 	patients int
+	policy   string // a file; "": the demo's own
 	port     uint16
 	exit     bool
 	check    bool
 }
 
 // checkedPatients is how many patients --check loads.
-const checkedPatients = 100
+const checkedPatients = 500
 
 func demoCommand() *cobra.Command {
 	var o demoOptions
@@ -46,7 +52,7 @@ sides. Everything is in a temporary directory that is removed in the end.
 demo --check loads the hospital also into a plain PostgreSQL, compares the
 answers of both, and then searches all that the cloud holds and logged for
 what must not be there.`,
-		Example: "  clarus demo\n  clarus demo --patients 20000 --port 6432\n  clarus demo --check",
+		Example: "  clarus demo\n  clarus demo --patients 1000 --port 6432\n  clarus demo --check\n  clarus demo --check --policy my-policy.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.patients < 1 || o.patients > 1e7 {
@@ -58,7 +64,8 @@ what must not be there.`,
 			return runDemo(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	c.Flags().IntVar(&o.patients, "patients", 1000, "how many patients the hospital has")
+	c.Flags().IntVar(&o.patients, "patients", 25000, "how many patients the hospital has")
+	c.Flags().StringVar(&o.policy, "policy", "", "a policy file to try instead of the demo's own")
 	c.Flags().Uint16Var(&o.port, "port", 0, "the port where Clarus listens; 0 is a free one")
 	c.Flags().BoolVar(&o.exit, "exit", false, "end after the hospital is loaded")
 	c.Flags().BoolVar(&o.check, "check", false, "compare with plain PostgreSQL, search the cloud, and end")

@@ -14,34 +14,32 @@ import (
 	"strings"
 
 	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/sqlast"
 )
 
 // A question is a query of the demo.
 type question struct {
 	name, sql string
-	ordered   bool // the order of the rows counts
 	worth     bool // worth trying by hand
 }
 
-// showcase are the queries that the demo suggests and that --check compares.
+// showcase reads the queries that the demo suggests and that --check compares.
+// In the file each has a comment line with its name; :name is the first
+// patient's.
 func showcase(h hospital) []question {
 	name := ""
 	for p := range h.people() {
 		name = p.name
 		break
 	}
-	return []question{
-		{name: "find a patient by name", sql: "SELECT id, name, birth FROM patient WHERE name = '" + name + "' ORDER BY id", ordered: true, worth: true},
-		{name: "the most frequent diagnoses", sql: "SELECT code, count(*) AS n FROM diagnosis GROUP BY code ORDER BY n DESC, code LIMIT 5", ordered: true, worth: true},
-		{name: "cost by ward", sql: "SELECT w.name, round(sum(i.amount), 2) FROM invoice i JOIN episode e ON e.id = i.episode JOIN ward w ON w.id = e.ward GROUP BY w.name", worth: true},
-		{name: "window", sql: "SELECT id, patient, rank() OVER (PARTITION BY ward ORDER BY admitted, id) FROM episode"},
-		{name: "LIKE", sql: "SELECT id FROM patient WHERE name LIKE '%s%'"},
-		{name: "sub-query", sql: "SELECT name FROM patient p WHERE EXISTS (SELECT FROM episode e WHERE e.patient = p.id AND e.discharged IS NULL)"},
-		{name: "CTE", sql: "WITH busy AS (SELECT doctor, count(*) AS n FROM episode GROUP BY doctor) SELECT d.name, n FROM busy JOIN doctor d ON d.id = doctor"},
-		{name: "DISTINCT ON", sql: "SELECT DISTINCT ON (patient) patient, admitted FROM episode ORDER BY patient, admitted DESC, id", ordered: true},
-		{name: "date range", sql: "SELECT count(*) FROM episode WHERE admitted >= '2024-01-01' AND admitted < '2024-07-01'"},
-		{name: "regular expression", sql: "SELECT id FROM patient WHERE name ~ '^[A-M].*e'"},
+	var list []question
+	for _, part := range strings.Split(strings.TrimSpace(demoShowcase), "\n\n") {
+		head, sql, _ := strings.Cut(part, "\n")
+		head, worth := strings.CutSuffix(strings.TrimPrefix(head, "-- "), " (worth trying)")
+		sql = strings.ReplaceAll(strings.TrimSuffix(sql, ";"), ":name", sqlast.Literal(name))
+		list = append(list, question{head, sql, worth})
 	}
+	return list
 }
 
 // compareAndSearch is --check: a line for each question and for each search of
@@ -101,26 +99,12 @@ func (d *demo) compareAnswers(ctx context.Context, t *tally) error {
 		switch {
 		case err != nil:
 			fault = err.Error()
-		case !sameRows(want, got, q.ordered):
+		case !slices.EqualFunc(want, got, slices.Equal):
 			fault = fmt.Sprintf("%d rows that differ from the %d of plain PostgreSQL", len(got), len(want))
 		}
 		t.check(fmt.Sprintf("%s: %d rows, as on plain PostgreSQL", q.name, len(want)), fault)
 	}
 	return nil
-}
-
-func sameRows(a, b [][]string, ordered bool) bool {
-	flat := func(rows [][]string) []string {
-		lines := make([]string, len(rows))
-		for i, r := range rows {
-			lines[i] = strings.Join(r, "\x00")
-		}
-		if !ordered {
-			slices.Sort(lines)
-		}
-		return lines
-	}
-	return slices.Equal(flat(a), flat(b))
 }
 
 // searchCloud looks for the patients' insurance numbers in all that the cloud

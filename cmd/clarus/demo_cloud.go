@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/pgserver"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/policy"
@@ -147,10 +148,18 @@ func asSuperuser(ctx context.Context, s *pgserver.Server, statements ...string) 
 
 // configure writes the files that an owner would write, and reads them.
 func (d *demo) configure() (*policy.Config, error) {
+	wishes := demoPolicy
+	if d.policy != "" {
+		text, err := os.ReadFile(d.policy)
+		if err != nil {
+			return nil, &clarus.Error{Op: "demo", Attr: d.policy, Kind: clarus.Misconfigured, Msg: "the policy cannot be read: " + err.Error(), Hint: "Give the path of a policy file."}
+		}
+		wishes = string(text)
+	}
 	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(int(d.port)))
 	for name, text := range map[string]string{
 		"clarus.yaml":    fmt.Sprintf(demoConfig, listen, d.cloud.Addr()),
-		"policy.yaml":    demoPolicy,
+		"policy.yaml":    wishes,
 		"app.password":   d.password,
 		"cloud.password": d.password,
 		"passphrase":     rand.Text(),

@@ -142,6 +142,19 @@ func doctor(id int) string {
 	return "Dr. " + pick(r, given) + " " + pick(r, surnameHeads) + pick(r, surnameTails)
 }
 
+// rows estimates how many rows all tables have: what a sample of the patients
+// brings, for all of them.
+func (h hospital) rows() int {
+	sample := hospital{min(h.patients, 200)}
+	n := 0
+	for _, t := range sample.tables()[3:] {
+		for range t.rows {
+			n++
+		}
+	}
+	return n * h.patients / sample.patients
+}
+
 // A hospitalTable is one table's rows, each a line of COPY's text format.
 type hospitalTable struct {
 	name string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/clarus-project/clarus/pgwire"
@@ -20,7 +21,7 @@ func (d *demo) fill(ctx context.Context, t pgwire.Target, where string, progress
 	if _, err := c.query(demoSchema); err != nil {
 		return fmt.Errorf("make the tables %s: %w", where, err)
 	}
-	p := &loading{w: progress, where: where, begun: time.Now(), live: terminal(progress)}
+	p := &loading{w: progress, where: where, begun: time.Now(), live: terminal(progress), expected: hospital{d.patients}.rows()}
 	for _, table := range (hospital{d.patients}).tables() {
 		p.table = table.name
 		if err := c.load("COPY "+table.name+" FROM STDIN", table.rows, p.row); err != nil {
@@ -44,6 +45,7 @@ type loading struct {
 	where, table string
 	begun, shown time.Time
 	rows, tables int
+	expected     int  // rows in all, about
 	live         bool // w is a terminal: the line is written over
 }
 
@@ -52,7 +54,9 @@ func (l *loading) row() {
 	l.rows++
 	if l.live && l.rows%256 == 0 && time.Since(l.shown) > 100*time.Millisecond {
 		l.shown = time.Now()
-		fmt.Fprintf(l.w, "\r\033[Kloading %s: %d rows, at %s", l.where, l.rows, l.table)
+		const width = 24
+		done := min(width, width*l.rows/max(l.expected, 1))
+		fmt.Fprintf(l.w, "\r\033[Kloading %s [%s%s] %d rows, at %s", l.where, strings.Repeat("#", done), strings.Repeat(".", width-done), l.rows, l.table)
 	}
 }
 
