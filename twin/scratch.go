@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/sqlast"
 )
 
@@ -164,7 +165,7 @@ func (v *Version) Analyst(ctx context.Context, user string) (*Conn, error) {
 	v.mu.Lock()
 	if v.analyst == "" {
 		name := v.srv.name("ana")
-		if err := v.srv.clone(ctx, v.template, name); err != nil {
+		if err := v.clone(ctx, name); err != nil {
 			v.mu.Unlock()
 			return nil, err
 		}
@@ -172,6 +173,15 @@ func (v *Version) Analyst(ctx context.Context, user string) (*Conn, error) {
 	}
 	v.mu.Unlock()
 	return v.connect(ctx, v.analyst, user)
+}
+
+// clone makes a database of the version.
+func (v *Version) clone(ctx context.Context, name string) error {
+	err := v.srv.clone(ctx, v.template, name)
+	if err != nil && v.Lost() {
+		return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin was replaced after a crash", Hint: "Try again.", Err: err}
+	}
+	return err
 }
 
 func (v *Version) connect(ctx context.Context, db, user string) (*Conn, error) {
@@ -257,7 +267,7 @@ func (v *Version) Prepare() {
 
 func (v *Version) make(ctx context.Context) (*Scratch, error) {
 	s := &Scratch{version: v, name: v.srv.name("scr"), filled: map[uint32]string{}, watched: map[uint32]bool{}, acting: map[string]bool{}, token: rand.Text()}
-	if err := v.srv.clone(ctx, v.template, s.name); err != nil {
+	if err := v.clone(ctx, s.name); err != nil {
 		return nil, err
 	}
 	var err error
