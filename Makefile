@@ -39,7 +39,7 @@ fuzz: setup
 	@$(PHASE) fuzz scripts/fuzz
 
 drivers: build
-	@$(PHASE) drivers scripts/tagged drivers -timeout $(TEST_TIMEOUT)
+	@$(PHASE) drivers scripts/drivers -run "TestNodePg|TestJDBC|TestPsycopg|TestPgx" -timeout $(TEST_TIMEOUT)
 
 soak: build
 	@$(PHASE) soak scripts/tagged soak -timeout $(SOAK_TIMEOUT)

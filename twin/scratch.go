@@ -179,7 +179,7 @@ func (v *Version) Analyst(ctx context.Context, user string) (*Conn, error) {
 func (v *Version) clone(ctx context.Context, name string) error {
 	err := v.srv.clone(ctx, v.template, name)
 	if err != nil && v.Lost() {
-		return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin was replaced after a crash", Hint: "Try again.", Err: err}
+		return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin was replaced after a crash", Hint: "Try again."}
 	}
 	return err
 }
