@@ -31,6 +31,7 @@ type Instance struct {
 
 	address string // where Clarus reaches the provider
 	limits  string // of the twin, as they stand in the configuration
+	binary  string // the program, once it was restarted
 	cmd     *exec.Cmd
 	exited  chan struct{}
 	err     error

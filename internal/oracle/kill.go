@@ -62,8 +62,38 @@ func (i *Instance) restart() error {
 	}
 	_ = i.cmd.Process.Kill()
 	<-i.exited
+	i.binary = binary
+	return i.Restart()
+}
+
+// Restart starts the proxy once it has ended.
+func (i *Instance) Restart() error {
 	i.exited = make(chan struct{})
-	return i.start(exec.Command(binary, "serve", "--config", config))
+	return i.start(exec.Command(i.binary, "serve", "--config", filepath.Join(i.Dir, "clarus.yaml")))
+}
+
+// Clone starts a proxy on a copy of this side, at the same provider. Only
+// StopClarus is to be called on it.
+func (i *Instance) Clone(name string) (*Instance, error) {
+	c := &Instance{Target: &Target{Name: name, Database: i.Database}, Dir: filepath.Join(filepath.Dir(i.Dir), name), binary: i.cmd.Path}
+	c.Log = filepath.Join(c.Dir, "clarus.log")
+	if err := os.Mkdir(c.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	for _, part := range []string{"clarus.yaml", "policy.yaml", "keyring.json", "audit.jsonl", "state"} {
+		if out, err := exec.Command("cp", "-a", filepath.Join(i.Dir, part), c.Dir).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("copy %s: %w\n%s", part, err, out)
+		}
+	}
+	config := filepath.Join(c.Dir, "clarus.yaml")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(config, bytes.ReplaceAll(text, []byte(i.twin()), []byte(c.twin())), 0o600); err != nil {
+		return nil, err
+	}
+	return c, c.Restart()
 }
 
 // Crash kills the server and starts it again on the same port.
