@@ -77,7 +77,7 @@ func (s *Session) lockAdvisory(ctx context.Context, p *portal, row func([]byte) 
 		}
 		return nil
 	}
-	tag, err := s.remote.Run(ctx, st, fields, func(body []byte) error {
+	tag, err := s.home().Run(ctx, st, fields, func(body []byte) error {
 		list, err := pgwire.Row(slices.Clone(body), nil)
 		values = list
 		return err

@@ -48,7 +48,7 @@ func (s *Session) setConstraints(ctx context.Context, st *sqlast.Statement) (str
 		}
 		what = strings.Join(names, ", ")
 	}
-	if _, err := s.remote.Run(ctx, sql("SET CONSTRAINTS "+what+" "+mode), nil, nil); err != nil {
+	if _, err := s.home().Run(ctx, sql("SET CONSTRAINTS "+what+" "+mode), nil, nil); err != nil {
 		return "", run.Explain(s.catalog(), err, nil, run.Row{})
 	}
 	s.settings.constraints = append(s.settings.constraints, "SET CONSTRAINTS "+what+" "+mode)

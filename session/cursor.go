@@ -92,7 +92,7 @@ func (s *Session) readCursor(ctx context.Context, read *portal, c *cursor) error
 	class := read.st.plan.Class
 	remote := class == plan.Pass || class == plan.Push
 	if remote && s.block {
-		if _, err := s.remote.Run(ctx, sql("SAVEPOINT "+name), nil, nil); err != nil {
+		if _, err := s.home().Run(ctx, sql("SAVEPOINT "+name), nil, nil); err != nil {
 			return run.Explain(s.catalog(), err, nil, run.Row{})
 		}
 	}
@@ -107,14 +107,14 @@ func (s *Session) readCursor(ctx context.Context, read *portal, c *cursor) error
 		return err
 	}
 	if err != nil {
-		if _, e := s.remote.Sync(ctx); e != nil {
+		if _, e := s.home().Sync(ctx); e != nil {
 			return e
 		}
-		if _, e := s.remote.Run(ctx, sql("ROLLBACK TO SAVEPOINT "+name), nil, nil); e != nil {
+		if _, e := s.home().Run(ctx, sql("ROLLBACK TO SAVEPOINT "+name), nil, nil); e != nil {
 			return run.Explain(s.catalog(), e, nil, run.Row{})
 		}
 	}
-	if _, e := s.remote.Run(ctx, sql("RELEASE SAVEPOINT "+name), nil, nil); e != nil {
+	if _, e := s.home().Run(ctx, sql("RELEASE SAVEPOINT "+name), nil, nil); e != nil {
 		return run.Explain(s.catalog(), e, nil, run.Row{})
 	}
 	return err

@@ -31,7 +31,7 @@ func (c *change) save(ctx context.Context, s *Session) error {
 	next := *c.catalog
 	next.Version = c.base + 1
 	c.catalog = &next
-	return s.db.Append(ctx, s.remote, c.catalog, c.statements)
+	return s.db.Append(ctx, s.home(), c.catalog, c.statements)
 }
 
 // startDDL takes the schema's lock and a scratch database for the transaction.
@@ -44,7 +44,7 @@ func (s *Session) startDDL(ctx context.Context) error {
 	}
 	if !s.block {
 		// The schema and the tables change in one transaction, which endImplicit ends.
-		if _, err := s.remote.Run(ctx, sql("BEGIN"), nil, nil); err != nil {
+		if _, err := s.home().Run(ctx, sql("BEGIN"), nil, nil); err != nil {
 			return err
 		}
 	}
@@ -77,11 +77,11 @@ func (s *Session) startDDL(ctx context.Context) error {
 
 // lockSchema takes the schema's lock; without it, what was begun ends again.
 func (s *Session) lockSchema(ctx context.Context) error {
-	err := s.db.Lock(ctx, s.remote)
+	err := s.db.Lock(ctx, s.home())
 	if err == nil || s.block {
 		return err
 	}
-	_ = s.remote.Fail(ctx)
+	_ = s.home().Fail(ctx)
 	return errors.Join(err, s.rollBack(ctx))
 }
 
@@ -223,12 +223,12 @@ func (s *Session) fill(ctx context.Context, permit gate.Permit, cat *catalog.Cat
 	if len(fetches) > 0 {
 		for _, f := range fetches {
 			// The rows must not change between what is read and what is written anew.
-			if _, err := s.remote.Run(ctx, provider.Statement{SQL: "LOCK TABLE " + ddl.Fragment(f.Table) + " IN ACCESS EXCLUSIVE MODE"}, nil, nil); err != nil {
+			if _, err := s.home().Run(ctx, provider.Statement{SQL: "LOCK TABLE " + ddl.Fragment(f.Table) + " IN ACCESS EXCLUSIVE MODE"}, nil, nil); err != nil {
 				return nil, run.Explain(cat, err, f.Table, run.Row{})
 			}
 		}
 	}
-	rows, err := s.host.Vault.Fetch(ctx, permit, s.remote, fetches, run.Args{}, s.host.MaxRows)
+	rows, err := s.host.Vault.Fetch(ctx, permit, s.home(), fetches, run.Args{}, s.host.MaxRows)
 	if err != nil {
 		return nil, err
 	}
@@ -273,13 +273,13 @@ func (s *Session) follow(ctx context.Context, permit gate.Permit, before *catalo
 
 func (s *Session) step(ctx context.Context, permit gate.Permit, cat *catalog.Catalog, step ddl.Step) error {
 	if step.Rewrite == nil {
-		_, err := s.remote.Run(ctx, provider.Statement{SQL: step.SQL}, nil, nil)
+		_, err := s.home().Run(ctx, provider.Statement{SQL: step.SQL}, nil, nil)
 		if err != nil {
 			return run.Explain(cat, err, nil, run.Row{})
 		}
 		return nil
 	}
-	j := &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: cat, Plan: &plan.Plan{}, Provider: s.remote, Scratch: s.ddl.scratch.Scratch}
+	j := &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: cat, Plan: &plan.Plan{}, Provider: s.home(), Scratch: s.ddl.scratch.Scratch}
 	return j.Carry(ctx, step.Rewrite.To)
 }
 

@@ -190,7 +190,7 @@ func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, ro
 		return tag, err
 	}
 	// Outside a transaction block a deferred constraint is checked now, while the error can still be reported.
-	if _, err := s.remote.Run(ctx, sql("SET CONSTRAINTS ALL IMMEDIATE"), nil, nil); err != nil {
+	if _, err := s.home().Run(ctx, sql("SET CONSTRAINTS ALL IMMEDIATE"), nil, nil); err != nil {
 		return "", run.Explain(s.catalog(), err, nil, run.Row{})
 	}
 	return tag, nil
@@ -198,7 +198,7 @@ func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, ro
 
 // pass has the provider answer.
 func (s *Session) pass(ctx context.Context, p *portal, row func([]byte) error) (string, error) {
-	remote, err := s.provider(p.st.plan.Provider)
+	remote, err := s.at(ctx, p.st.plan.Provider)
 	if err != nil {
 		return "", err
 	}
@@ -301,7 +301,7 @@ func (s *Session) job(ctx context.Context, permit gate.Permit, pl *plan.Plan) (*
 	if err != nil {
 		return nil, err
 	}
-	remote, err := s.provider(pl.Provider)
+	remote, err := s.at(ctx, pl.Provider)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ var plainSettings = map[string]*regexp.Regexp{"datestyle": regexp.MustCompile(`(
 
 // push has the provider answer a statement that was rewritten for carriers.
 func (s *Session) push(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (string, error) {
-	remote, err := s.provider(p.st.plan.Provider)
+	remote, err := s.at(ctx, p.st.plan.Provider)
 	if err != nil {
 		return "", err
 	}

@@ -26,7 +26,7 @@ func (s *Session) writable(ctx context.Context, p *statement) error {
 		return nil
 	}
 	var is string
-	_, err := s.remote.Run(ctx, sql("SHOW transaction_read_only"), nil, func(body []byte) error {
+	_, err := s.home().Run(ctx, sql("SHOW transaction_read_only"), nil, func(body []byte) error {
 		row, err := pgwire.Row(body, nil)
 		if err == nil && len(row) == 1 {
 			is = string(row[0])

@@ -38,11 +38,11 @@ func (s *Session) sequenceToAlter(ctx context.Context, st *sqlast.Statement) (*a
 		return nil, nil // the twin will say that there is none
 	}
 	remote := sqlast.Qualify(q.Schema, q.Name)
-	if _, err := s.remote.Run(ctx, sql("ALTER SEQUENCE "+remote+" OWNED BY NONE"), nil, nil); err != nil {
+	if _, err := s.home().Run(ctx, sql("ALTER SEQUENCE "+remote+" OWNED BY NONE"), nil, nil); err != nil {
 		return nil, run.Explain(c.catalog, err, nil, run.Row{})
 	}
 	a := &altered{seq: q}
-	if a.before, err = provider.Ask(ctx, s.remote, "SELECT last_value, is_called FROM "+remote); err != nil {
+	if a.before, err = provider.Ask(ctx, s.home(), "SELECT last_value, is_called FROM "+remote); err != nil {
 		return nil, err
 	}
 	_, err = c.scratch.Root().Rows("SELECT setval($1::oid::regclass, $2::bigint, $3::bool)", itoa(int(q.OID)), a.before[0][0], a.before[0][1])
@@ -62,7 +62,7 @@ func (s *Session) restart(ctx context.Context, a *altered) error {
 	if slices.Equal(rows[0], a.before[0]) {
 		return nil
 	}
-	if _, err = s.remote.Run(ctx, sql("ALTER SEQUENCE "+sqlast.Qualify(q.Schema, q.Name)+" RESTART WITH "+rows[0][0]), nil, nil); err != nil {
+	if _, err = s.home().Run(ctx, sql("ALTER SEQUENCE "+sqlast.Qualify(q.Schema, q.Name)+" RESTART WITH "+rows[0][0]), nil, nil); err != nil {
 		return run.Explain(s.ddl.catalog, err, nil, run.Row{})
 	}
 	return nil

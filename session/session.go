@@ -56,7 +56,7 @@ type Session struct {
 	version *store.Version // nil until it is needed
 	analyst *conn
 	scratch *lease
-	remote  provider.Session
+	remotes remotes
 	ddl     *change // DDL of the open transaction
 
 	settings   settings
@@ -93,7 +93,7 @@ func (h *Host) Open(ctx context.Context, who audit.Principal, params map[string]
 		return nil, &pgwire.ServerError{Severity: "FATAL", Code: "3D000", Message: fmt.Sprintf("database %q does not exist", who.Database)}
 	}
 	s := &Session{host: h, db: db, client: c, id: rand.Text(), who: who,
-		statements: map[string]*statement{}, portals: map[string]*portal{}, reported: map[string]string{}}
+		remotes: remotes{}, statements: map[string]*statement{}, portals: map[string]*portal{}, reported: map[string]string{}}
 	s.settings.start()
 	if err := h.Gate.Record(ctx, audit.Event{Session: s.id, Principal: who, Action: audit.ActionSessionOpen, Outcome: audit.OutcomeDone}); err != nil {
 		return nil, err
@@ -116,15 +116,6 @@ func (h *Host) Open(ctx context.Context, who audit.Principal, params map[string]
 	}
 	s.settings.start()
 	return s, nil
-}
-
-func (s *Session) connect(ctx context.Context) error {
-	if _, err := s.twin(ctx); err != nil {
-		return err
-	}
-	p, err := s.db.Provider.Open(ctx, s.db.Physical)
-	s.remote = p
-	return err
 }
 
 // Parameters are reported to the client after authentication.
@@ -243,14 +234,6 @@ func (s *Session) env() plan.Env {
 	return plan.Env{Catalog: s.catalog(), Builtins: s.host.Builtins, Relations: s.host.System}
 }
 
-// provider returns the session at a provider.
-func (s *Session) provider(name string) (provider.Session, error) {
-	if name == "" || name == s.db.Provider.Name() {
-		return s.remote, nil
-	}
-	return nil, clarus.Refuse("tables at provider "+name+" are not reachable yet", "Place the table at "+s.db.Provider.Name()+".")
-}
-
 // run starts a call that Cancel can stop.
 func (s *Session) run(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -281,9 +264,7 @@ func (s *Session) Close() {
 		s.ddl = nil
 	}
 	s.leave()
-	if s.remote != nil {
-		_ = s.remote.Close()
-	}
+	s.disconnect()
 	_ = s.host.Gate.Record(context.Background(), audit.Event{Session: s.id, Principal: s.who, Action: audit.ActionSessionClose, Outcome: audit.OutcomeDone})
 }
 

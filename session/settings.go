@@ -174,7 +174,7 @@ func (s *Session) apply(ctx context.Context, name, sql string, local bool) error
 		} else if rest, ok := strings.CutPrefix(sql, "RESET "); ok && local {
 			text = "SET LOCAL " + rest + " TO DEFAULT"
 		}
-		if _, err := s.remote.Run(ctx, provider.Statement{SQL: text}, nil, nil); err != nil {
+		if _, err := s.home().Run(ctx, provider.Statement{SQL: text}, nil, nil); err != nil {
 			return err
 		}
 	}
@@ -290,7 +290,7 @@ func (s *Session) settle(c *twin.Conn, edition *int) error {
 // resettle puts the settings back to what the connection's start-up left. reset
 // is what does so at the provider with its own defaults.
 func (s *Session) resettle(ctx context.Context, reset string) error {
-	if _, err := s.remote.Run(ctx, sql(reset), nil, nil); err != nil && state(err) != "25001" {
+	if _, err := s.home().Run(ctx, sql(reset), nil, nil); err != nil && state(err) != "25001" {
 		return run.Explain(s.catalog(), err, nil, run.Row{})
 	}
 	for name := range s.settings.current {
@@ -300,7 +300,7 @@ func (s *Session) resettle(ctx context.Context, reset string) error {
 		if known[name]&atProvider == 0 {
 			continue
 		}
-		if _, err := s.remote.Run(ctx, sql(s.settings.defaults[name]), nil, nil); err != nil {
+		if _, err := s.home().Run(ctx, sql(s.settings.defaults[name]), nil, nil); err != nil {
 			return run.Explain(s.catalog(), err, nil, run.Row{})
 		}
 	}

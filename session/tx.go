@@ -44,7 +44,7 @@ func (s *Session) begin(ctx context.Context, tx sqlast.Tx, text string) (string,
 		s.client.Notice(&pgwire.ServerError{Severity: "WARNING", Code: "25001", Message: "there is already a transaction in progress"})
 	}
 	s.readOnly = s.readOnly || strings.Contains(strings.ToUpper(text), "READ ONLY")
-	if _, err := s.remote.Run(ctx, provider.Statement{SQL: text}, nil, nil); err != nil {
+	if _, err := s.home().Run(ctx, provider.Statement{SQL: text}, nil, nil); err != nil {
 		return "", run.Explain(s.catalog(), err, nil, run.Row{})
 	}
 	if !s.block {
@@ -66,7 +66,7 @@ func (s *Session) finish(ctx context.Context, commit bool, text string) (string,
 			return "", err
 		}
 	}
-	tag, err := s.remote.Run(ctx, provider.Statement{SQL: text}, nil, nil)
+	tag, err := s.home().Run(ctx, provider.Statement{SQL: text}, nil, nil)
 	if err != nil {
 		err = run.Explain(s.catalog(), err, nil, run.Row{})
 	}
@@ -100,7 +100,7 @@ func (s *Session) savepoint(ctx context.Context, tx sqlast.Tx, text string) (str
 	if tx.Kind == sqlast.TxRollbackTo && s.ddl != nil {
 		return "", clarus.Refuse("ROLLBACK TO SAVEPOINT in a transaction that changed the schema is not supported", "Roll the whole transaction back.")
 	}
-	tag, err := s.remote.Run(ctx, provider.Statement{SQL: text}, nil, nil)
+	tag, err := s.home().Run(ctx, provider.Statement{SQL: text}, nil, nil)
 	if err != nil {
 		if se, ok := errors.AsType[*pgwire.ServerError](err); ok && (se.Code == "3B001" || se.Code == "25P01") {
 			message := "savepoint \"" + tx.Savepoint + "\" does not exist"
@@ -127,7 +127,7 @@ func (s *Session) savepoint(ctx context.Context, tx sqlast.Tx, text string) (str
 // fail makes the open transaction fail after an error.
 func (s *Session) fail(ctx context.Context) {
 	s.failed, s.doomed = s.block, !s.block
-	_ = s.remote.Fail(context.WithoutCancel(ctx))
+	_ = s.home().Fail(context.WithoutCancel(ctx))
 }
 
 // Fail says that an error was reported in the extended protocol.
@@ -139,7 +139,7 @@ func (s *Session) Flush(context.Context) error { return nil }
 // Sync ends the implicit transaction.
 func (s *Session) Sync(ctx context.Context) (byte, error) {
 	err := s.endImplicit(ctx)
-	status, e := s.remote.Sync(ctx)
+	status, e := s.home().Sync(ctx)
 	if err == nil {
 		err = e
 	}
@@ -165,7 +165,7 @@ func (s *Session) endImplicit(ctx context.Context) error {
 		return nil
 	}
 	if s.ddl == nil {
-		_, err := s.remote.Sync(ctx)
+		_, err := s.home().Sync(ctx)
 		if err != nil {
 			err = run.Explain(s.version.Catalog, err, nil, run.Row{})
 		}
@@ -176,7 +176,7 @@ func (s *Session) endImplicit(ctx context.Context) error {
 	var err error
 	if !s.doomed {
 		if err = s.ddl.save(ctx, s); err == nil {
-			if _, err = s.remote.Run(ctx, sql("COMMIT"), nil, nil); err != nil && !isServer(err) {
+			if _, err = s.home().Run(ctx, sql("COMMIT"), nil, nil); err != nil && !isServer(err) {
 				s.db.Suspect()
 			}
 		}
@@ -188,7 +188,7 @@ func (s *Session) endImplicit(ctx context.Context) error {
 	if !committed {
 		err = errors.Join(err, s.rollBack(ctx))
 	}
-	if _, e := s.remote.Sync(ctx); err == nil {
+	if _, e := s.home().Sync(ctx); err == nil {
 		err = e
 	}
 	if e := s.settleDDL(ctx, committed); err == nil {
@@ -202,9 +202,9 @@ func (s *Session) endImplicit(ctx context.Context) error {
 // rollBack ends the transaction that startDDL began at the provider.
 func (s *Session) rollBack(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
-	if _, err := s.remote.Sync(ctx); err != nil {
+	if _, err := s.home().Sync(ctx); err != nil {
 		return err
 	}
-	_, err := s.remote.Run(ctx, sql("ROLLBACK"), nil, nil)
+	_, err := s.home().Run(ctx, sql("ROLLBACK"), nil, nil)
 	return err
 }

@@ -87,7 +87,7 @@ func (s *Session) setStatement(ctx context.Context, st *sqlast.Statement) (strin
 			return "", err
 		}
 		s.readOnly = true
-		tag, err := s.remote.Run(ctx, sql(text), nil, nil)
+		tag, err := s.home().Run(ctx, sql(text), nil, nil)
 		if isServer(err) {
 			err = run.Explain(s.catalog(), err, nil, run.Row{})
 		}
@@ -144,7 +144,7 @@ func (s *Session) show(ctx context.Context, name string, row func([]byte) error)
 	}
 	relay := func(body []byte) error { return row(body) }
 	if strings.HasPrefix(name, "transaction_") || (known[name] == atProvider && name != "work_mem") || name == "statement_timeout" {
-		_, err := s.remote.Run(ctx, sql("SHOW "+sqlast.Quote(name)), nil, relay)
+		_, err := s.home().Run(ctx, sql("SHOW "+sqlast.Quote(name)), nil, relay)
 		return "SHOW", err
 	}
 	c, err := s.twin(ctx)
@@ -187,7 +187,7 @@ func (s *Session) truncate(ctx context.Context, permit gate.Permit, st *sqlast.S
 	for i, t := range tables {
 		names[i] = ddl.Fragment(t)
 	}
-	if _, err := s.remote.Run(ctx, sql("TRUNCATE "+strings.Join(names, ", ")), nil, nil); err != nil {
+	if _, err := s.home().Run(ctx, sql("TRUNCATE "+strings.Join(names, ", ")), nil, nil); err != nil {
 		return "", run.Explain(s.catalog(), err, nil, run.Row{})
 	}
 	if !form.Restart {
@@ -195,7 +195,7 @@ func (s *Session) truncate(ctx context.Context, permit gate.Permit, st *sqlast.S
 	}
 	for _, q := range s.catalog().Logical.Sequences {
 		if slices.ContainsFunc(tables, func(t *catalog.Table) bool { return t.Relation.OID == q.OwnerTable }) {
-			if _, err := s.remote.Run(ctx, sql("ALTER SEQUENCE "+sqlast.Qualify(q.Schema, q.Name)+" RESTART"), nil, nil); err != nil {
+			if _, err := s.home().Run(ctx, sql("ALTER SEQUENCE "+sqlast.Qualify(q.Schema, q.Name)+" RESTART"), nil, nil); err != nil {
 				return "", run.Explain(s.catalog(), err, nil, run.Row{})
 			}
 		}
@@ -229,7 +229,7 @@ func (s *Session) lockTables(ctx context.Context, st *sqlast.Statement) (string,
 		return "", err
 	}
 	for _, t := range tables {
-		if _, err := s.remote.Run(ctx, sql("LOCK TABLE "+ddl.Fragment(t)+" "+mode), nil, nil); err != nil {
+		if _, err := s.home().Run(ctx, sql("LOCK TABLE "+ddl.Fragment(t)+" "+mode), nil, nil); err != nil {
 			return "", run.Explain(s.catalog(), err, t, run.Row{})
 		}
 	}
@@ -253,12 +253,12 @@ func (s *Session) maintain(ctx context.Context, st *sqlast.Statement) (string, e
 		tables = s.catalog().Tables
 	}
 	for _, t := range tables {
-		if _, err := s.remote.Run(ctx, sql(command+" "+ddl.Fragment(t)), nil, nil); err != nil {
+		if _, err := s.home().Run(ctx, sql(command+" "+ddl.Fragment(t)), nil, nil); err != nil {
 			return "", run.Explain(s.catalog(), err, t, run.Row{})
 		}
 		if !s.block {
 			// VACUUM must be the first statement of its transaction.
-			if _, err := s.remote.Sync(ctx); err != nil {
+			if _, err := s.home().Sync(ctx); err != nil {
 				return "", err
 			}
 		}
