@@ -39,8 +39,11 @@ type Column struct {
 	Name     string
 	Type     uint32
 	Clear    bool
-	Equality bool   // has a tag
+	Equality bool   // has a carrier that preserves equality: a tag
 	Group    string // join group of the tag
+	// Carriers are the column's carriers, the cell first, unless they are the cell
+	// and, with Equality, the tag that columns have by default: see All.
+	Carriers []Carrier `json:",omitempty"`
 }
 
 // New binds the stored tables to the logical schema, by name.
@@ -88,12 +91,6 @@ const Reserved = "clarus_"
 
 // RowColumn is the provider's column with the stored row identity.
 const RowColumn = Reserved + "row"
-
-// CellColumn is the name of the provider's column with the sealed cell.
-func (c *Column) CellColumn() string { return Reserved + "c" + strconv.FormatUint(uint64(c.ID), 10) }
-
-// TagColumn is the name of the provider's column with the equality tag.
-func (c *Column) TagColumn() string { return Reserved + "t" + strconv.FormatUint(uint64(c.ID), 10) }
 
 // Probe is the provider's column that stands for the attribute in keys and
 // comparisons, or "" if there is none.

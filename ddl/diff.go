@@ -9,6 +9,7 @@ import (
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/policy"
 )
 
@@ -135,7 +136,8 @@ func (d *differ) table(r *catalog.Relation) (*catalog.Table, error) {
 // whatever the policy's defaults say later, except a foreign key to a clear
 // surrogate key; what was clear stays so.
 func column(t, old *catalog.Table, a *catalog.Attribute, p policy.Protection, w policy.Column) *catalog.Column {
-	c := &catalog.Column{Num: a.Num, Name: a.Name, Type: a.Type, Clear: p.Clear, Equality: slices.Contains(p.Preserve, clarus.Equality)}
+	c := &catalog.Column{Num: a.Num, Name: a.Name, Type: a.Type, Clear: p.Clear}
+	c.Carry(carriers(p))
 	var was *catalog.Column
 	if old != nil {
 		was = old.Column(a.Num)
@@ -146,12 +148,45 @@ func column(t, old *catalog.Table, a *catalog.Attribute, p policy.Protection, w 
 	} else {
 		c.ID = was.ID
 		c.Clear = was.Clear || (p.Clear && w.Surrogate)
-		c.Equality = c.Equality || was.Equality
+		c.Carry(kept(was, c))
 	}
 	if c.Clear {
-		c.Equality = false
+		c.Carry(nil)
 	}
 	return c
+}
+
+// carriers are those that the policy chose, with the types of their columns.
+func carriers(p policy.Protection) []catalog.Carrier {
+	list := make([]catalog.Carrier, len(p.Carriers))
+	for i, k := range p.Carriers {
+		list[i] = catalog.Carrier{Technique: k.Technique, Preserves: k.Preserves, Type: carrierTypes[k.Type], TypeName: k.Type}
+	}
+	return list
+}
+
+// carrierTypes are the types that carriers have at the provider.
+var carrierTypes = map[string]uint32{"bytea": pgvalue.ByteaOID, "uuid": pgvalue.UUIDOID, "bigint": pgvalue.Int8OID, "numeric": pgvalue.NumericOID, "text": pgvalue.TextOID}
+
+// kept are the carriers that a column had, then those that it gets for what no
+// old one preserves.
+func kept(was, is *catalog.Column) []catalog.Carrier {
+	list := slices.Clone(was.All())
+	if was.Type != is.Type { // a carrier's type may depend on the column's
+		list = slices.DeleteFunc(list, func(k catalog.Carrier) bool { return !k.Default() })
+	}
+	if len(list) == 0 || !list[0].Opens() {
+		list = append(list, is.Cell())
+		slices.Reverse(list)
+	}
+	for _, k := range is.All() {
+		if slices.ContainsFunc(k.Preserves, func(op clarus.Operation) bool {
+			return !slices.ContainsFunc(list, func(o catalog.Carrier) bool { return o.Is(op) })
+		}) {
+			list = append(list, k)
+		}
+	}
+	return list
 }
 
 func (d *differ) supported(r *catalog.Relation, a *catalog.Attribute) error {
@@ -261,7 +296,7 @@ func sameForm(old, t *catalog.Table) bool {
 	}
 	for i, c := range t.Columns {
 		o := old.Columns[i]
-		same := o.ID == c.ID && o.Clear == c.Clear && o.Equality == c.Equality && o.Group == c.Group && o.Type == c.Type
+		same := o.ID == c.ID && o.Clear == c.Clear && catalog.SameCarriers(o.All(), c.All()) && o.Group == c.Group && o.Type == c.Type
 		if same && c.Clear {
 			was, is := old.Relation.Column(o.Num), t.Relation.Column(c.Num)
 			same = o.Name == c.Name && was.Typmod == is.Typmod && was.Collation == is.Collation

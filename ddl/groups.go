@@ -64,6 +64,9 @@ func joinable(t *catalog.Table, k *catalog.Constraint, child *catalog.Column, rt
 	case !child.Equality || !ref.Equality:
 		return clarus.Refuse(name+" needs equality, which a column's type does not allow", "Leave the foreign key out.")
 	}
+	if child.Tag().Technique != ref.Tag().Technique {
+		return clarus.Refuse(name+" joins columns whose equality is preserved by different techniques", "Pin the same technique for both columns.")
+	}
 	a, okA := pgvalue.Family(child.Type)
 	b, okB := pgvalue.Family(ref.Type)
 	if !okA || !okB || a != b {

@@ -112,9 +112,12 @@ func (d *differ) create(t *catalog.Table) {
 			cols = append(cols, def)
 			continue
 		}
-		cols = append(cols, c.CellColumn()+" bytea NOT NULL")
-		if c.Equality {
-			cols = append(cols, c.TagColumn()+" uuid")
+		for _, k := range c.All() {
+			def := sqlast.Quote(c.CarrierColumn(k)) + " " + k.TypeName
+			if k.Opens() {
+				def += " NOT NULL"
+			}
+			cols = append(cols, def)
 		}
 	}
 	d.run(t.Provider, "CREATE TABLE %s (%s)", Fragment(t), strings.Join(cols, ", "))

@@ -31,7 +31,7 @@ func probes(c Cond) bool {
 		}
 	case Match:
 		for _, p := range c.Probes {
-			if c.Tag && p.Param > 0 {
+			if c.By != nil && p.Param > 0 {
 				return true
 			}
 		}

@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 
+	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/analyze"
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/pgvalue"
@@ -21,8 +22,8 @@ type Any []Cond
 // Match compares a column with one of Probes.
 type Match struct {
 	Column *catalog.Column
-	Tag    bool // compare tags: Probes are sealed by run, Op is "="
-	AsText bool // compare the clear column as text
+	By     *catalog.Carrier // compare this carrier: Probes are sealed by run. nil: the column is clear
+	AsText bool             // compare the clear column as text
 	Op     string
 	Flip   bool // the probe stands on the left
 	Probes []Probe
@@ -107,12 +108,15 @@ func (env Env) compare(t *catalog.Table, f analyze.Compare) Cond {
 	if c.Clear {
 		return env.clear(t, c, f, m)
 	}
-	if c.Equality && op.Name == "=" && sameFamily(f, m.Probes) {
-		m.Tag = true
+	if k, ok := c.Preserver(preserved[op.Name]); ok && sameMeaning(k, f, m.Probes) {
+		m.By = &k
 		return m
 	}
 	return nil
 }
+
+// preserved are the operations that comparison operators are of.
+var preserved = map[string]clarus.Operation{"=": clarus.Equality, "<": clarus.Order, "<=": clarus.Order, ">": clarus.Order, ">=": clarus.Order}
 
 // clear allows comparisons whose meaning is proven equal on both servers:
 // PostgreSQL's own ordering operators, under the database's collation.
@@ -135,6 +139,17 @@ const (
 	defaultCollation = 100
 	typeText         = 25
 )
+
+// sameMeaning reports whether a comparison of carriers is the comparison that
+// the statement means. Order is that of one type, and not of text, whose order
+// is its collation's.
+func sameMeaning(k catalog.Carrier, f analyze.Compare, probes []Probe) bool {
+	if k.Is(clarus.Equality) {
+		return sameFamily(f, probes)
+	}
+	other := slices.ContainsFunc(probes, func(p Probe) bool { return p.Type != f.ColumnType })
+	return f.Collation == 0 && f.Type == f.ColumnType && !other
+}
 
 // sameFamily reports whether equality of tags is equality as the statement
 // means it.

@@ -336,8 +336,6 @@ func identity(t *catalog.Table) []place {
 	return list
 }
 
-const typeBytea = 17
-
 // sends are the functions that give a key's binary format.
 var sends = map[uint32]string{pgvalue.UUIDOID: "uuid_send", pgvalue.Int2OID: "int2send", pgvalue.Int4OID: "int4send", pgvalue.Int8OID: "int8send",
 	pgvalue.TextOID: "textsend", pgvalue.VarcharOID: "varcharsend", pgvalue.BPCharOID: "bpcharsend", pgvalue.DateOID: "date_send",
@@ -355,6 +353,9 @@ func (w *pushWriter) pack(c *carried) string {
 		}
 		part := "pg_catalog." + send + "(" + alias(c.at) + "." + id.quoted() + ")"
 		parts = append(parts, "pg_catalog.int4send(pg_catalog.octet_length("+part+"))", part)
+	}
+	if c.col.Cell().Type != pgvalue.ByteaOID {
+		return w.fail("the cell of %s is not packed into a group's text", c.name())
 	}
 	parts = append(parts, c.cell())
 	return "pg_catalog.min(pg_catalog.encode(" + strings.Join(parts, " OPERATOR(pg_catalog.||) ") + ", 'hex') COLLATE pg_catalog.\"C\")"

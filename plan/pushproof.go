@@ -1,10 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/clarus-project/clarus/catalog"
-	"github.com/clarus-project/clarus/pgvalue"
 )
 
 // prove has every tag that decides about the returned rows come along, with the
@@ -15,7 +15,7 @@ func (w *pushWriter) prove() {
 		if o := &w.out.Outputs[i]; o.Attr != nil {
 			o.Tag = -1
 			if at := slices.IndexFunc(w.compared, func(c *carried) bool { return c.at == o.table && c.col == o.Attr }); at >= 0 {
-				o.Tag = w.field(w.compared[at].tag(), PushedColumn{Type: pgvalue.UUIDOID, Client: -1})
+				o.Tag = w.field(w.compared[at].tag(), PushedColumn{Type: o.Attr.Tag().Type, Client: -1})
 			}
 		}
 	}
@@ -26,7 +26,7 @@ func (w *pushWriter) prove() {
 		opened := func(o PushedOutput) bool { return o.Attr == c.col && o.table == c.at }
 		if !slices.ContainsFunc(w.out.Outputs, opened) && !slices.ContainsFunc(w.out.Proofs, opened) {
 			o := w.located(c)
-			o.Tag = w.field(c.tag(), PushedColumn{Type: pgvalue.UUIDOID, Client: -1})
+			o.Tag = w.field(c.tag(), PushedColumn{Type: c.col.Tag().Type, Client: -1})
 			w.out.Proofs = append(w.out.Proofs, o)
 		}
 	}
@@ -38,27 +38,36 @@ func (w *pushWriter) located(c *carried) PushedOutput {
 	for _, id := range identity(c.table) {
 		o.Identity = append(o.Identity, w.field(alias(c.at)+"."+id.quoted(), PushedColumn{Type: id.typ, Client: -1}))
 	}
-	o.At = w.field(c.cell(), PushedColumn{Type: typeBytea, Client: -1})
+	o.At = w.field(c.cell(), PushedColumn{Type: c.col.Cell().Type, Client: -1})
 	return o
 }
 
-// Tags lists the columns whose tags a condition compares.
-func Tags(c Cond) []*catalog.Column {
-	var list []*catalog.Column
+// A Proof is a carrier that decides which rows come, so that it has to fit the
+// cell beside it.
+type Proof struct {
+	Column  *catalog.Column
+	Carrier catalog.Carrier
+}
+
+// Proofs lists the carriers that a condition compares.
+func Proofs(c Cond) []Proof {
+	var list []Proof
 	switch c := c.(type) {
 	case All:
 		for _, part := range c {
-			list = append(list, Tags(part)...)
+			list = append(list, Proofs(part)...)
 		}
 	case Any:
 		for _, part := range c {
-			list = append(list, Tags(part)...)
+			list = append(list, Proofs(part)...)
 		}
 	case Match:
-		if c.Tag {
-			list = append(list, c.Column)
+		if c.By != nil {
+			list = append(list, Proof{c.Column, *c.By})
 		}
 	}
-	slices.SortFunc(list, func(a, b *catalog.Column) int { return int(a.Num) - int(b.Num) })
-	return slices.Compact(list)
+	slices.SortFunc(list, func(a, b Proof) int {
+		return cmp.Or(cmp.Compare(a.Column.Num, b.Column.Num), cmp.Compare(a.Carrier.Technique, b.Carrier.Technique))
+	})
+	return slices.CompactFunc(list, func(a, b Proof) bool { return a.Column == b.Column && a.Carrier.Technique == b.Carrier.Technique })
 }

@@ -3,6 +3,8 @@ package policy
 import (
 	"path/filepath"
 	"time"
+
+	"github.com/clarus-project/clarus/technique"
 )
 
 // A Config is a checked configuration file. Its paths are absolute, its
@@ -94,12 +96,12 @@ type Limits struct {
 
 // PolicyOf loads the policy of a logical database and checks that the
 // providers it names exist. A database without one has everything sealed.
-func (c *Config) PolicyOf(database string) (*Policy, error) {
+func (c *Config) PolicyOf(database string, offers technique.List) (*Policy, error) {
 	file := c.Databases[database].Policy
 	if file == "" {
-		return Sealed(), nil
+		return Sealed(offers), nil
 	}
-	p, err := Load(file)
+	p, err := Load(file, offers)
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func TestPolicyOf(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := c.PolicyOf("app")
+			p, err := c.PolicyOf("app", offers)
 			if test.want == "" {
 				if err != nil || p == nil {
 					t.Fatal(err)

@@ -12,12 +12,14 @@ import (
 	"maps"
 
 	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/technique"
 )
 
 // A Policy says for every attribute whether it is protected and what must
 // keep working. It is immutable and safe for concurrent use.
 type Policy struct {
 	file     string // how errors and reports name it
+	offers   technique.List
 	defaults defaults
 	datasets map[tableName]*dataset
 }
@@ -58,6 +60,7 @@ type attribute struct {
 	preserve   []clarus.Operation
 	preserveAt position // zero: the defaults decided
 	leak       ceiling
+	technique  string // pinned; "": Clarus chooses
 	reason     string
 }
 
@@ -82,24 +85,25 @@ func (c ceiling) with(d clarus.Operation, level clarus.Leak) ceiling {
 	return c
 }
 
-// Load reads and checks a policy file. The error is an Errors with every mistake.
-func Load(path string) (*Policy, error) {
+// Load reads and checks a policy file. offers are the techniques that there
+// are. The error is an Errors with every mistake.
+func Load(path string, offers technique.List) (*Policy, error) {
 	src, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(path, src)
+	return Parse(path, src, offers)
 }
 
 // Parse checks a policy; name is what errors and reports call the file.
-func Parse(name string, src []byte) (*Policy, error) {
+func Parse(name string, src []byte, offers technique.List) (*Policy, error) {
 	r := &report{file: name}
 	root := r.parse(src)
 	if root == nil {
 		return nil, r.err()
 	}
 	r.check(policyGrammar(), root)
-	pr := policyReader{report: r, told: r.places()}
+	pr := policyReader{report: r, told: r.places(), offers: offers}
 	p := pr.policy(root)
 	if err := r.err(); err != nil {
 		return nil, err
@@ -115,8 +119,8 @@ func Open() *Policy {
 
 // Sealed returns the policy that holds where there is no policy file: all is
 // sealed but surrogate keys, and nothing is preserved but what uniqueness needs.
-func Sealed() *Policy {
-	return &Policy{file: "no policy file", defaults: defaults{leak: uniform(clarus.LeakAccess)}}
+func Sealed(offers technique.List) *Policy {
+	return &Policy{offers: offers, file: "no policy file", defaults: defaults{leak: uniform(clarus.LeakAccess)}}
 }
 
 // Subject returns the attribute that says whose data a row is, or "".

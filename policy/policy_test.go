@@ -7,7 +7,12 @@ import (
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/policy"
+	"github.com/clarus-project/clarus/technique"
+	"github.com/clarus-project/clarus/technique/cell"
+	"github.com/clarus-project/clarus/technique/equality"
 )
+
+var offers = technique.List{cell.Technique{}, equality.Technique{}}
 
 var oids = map[string]uint32{
 	"bool": 16, "bytea": 17, "int8": 20, "int4": 23, "text": 25, "json": 114, "xml": 142, "point": 600, "float8": 701,
@@ -18,7 +23,7 @@ var oids = map[string]uint32{
 // of the case's tables, given as "table: column type [flags], ...".
 func TestPolicy(t *testing.T) {
 	runCases(t, "policy*.txt", func(t *testing.T, c testCase) string {
-		p, err := policy.Parse("p.yaml", []byte(c.input))
+		p, err := policy.Parse("p.yaml", []byte(c.input), offers)
 		if err != nil {
 			return err.Error() + "\n"
 		}
@@ -32,7 +37,7 @@ func TestPolicy(t *testing.T) {
 func TestWithoutFile(t *testing.T) {
 	tables := "t: id int8 surrogate key, code text key, note text\n"
 	runCases(t, "builtin.txt", func(t *testing.T, c testCase) string {
-		p := map[string]*policy.Policy{"Open": policy.Open(), "Sealed": policy.Sealed()}[c.name]
+		p := map[string]*policy.Policy{"Open": policy.Open(), "Sealed": policy.Sealed(offers)}[c.name]
 		return p.Explain() + decide(t, p, tables)
 	})
 }
@@ -100,7 +105,7 @@ func parseColumn(t *testing.T, schema, table, text string) policy.Column {
 
 // What Protect returns is the caller's: changing it changes no later answer.
 func TestProtectionIsACopy(t *testing.T) {
-	p, err := policy.Parse("p.yaml", []byte("version: 1\ndatasets: {t: {attributes: {a: {class: identifier, preserve: [equality], leak: {equality: 4}}}}}\n"))
+	p, err := policy.Parse("p.yaml", []byte("version: 1\ndatasets: {t: {attributes: {a: {class: identifier, preserve: [equality], leak: {equality: 4}}}}}\n"), offers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +132,7 @@ func TestErrorsReachTheFronts(t *testing.T) {
 		{"version: 1\ndefaults: {preserve: [sum]}\n", "p.yaml:2:23: preserving sum is not available yet", "remove it: such queries are finished on this side", clarus.Unsupported},
 		{"version: 2\nx: 1\n", "p.yaml:1:10: version must be 1 (write 1)\np.yaml:2:1: unknown key x (known: datasets, defaults and version)", "", clarus.Misconfigured},
 	} {
-		_, err := policy.Parse("p.yaml", []byte(test.src))
+		_, err := policy.Parse("p.yaml", []byte(test.src), offers)
 		e := asClarus(err)
 		if e == nil || e.Msg != test.msg || e.Hint != test.hint || e.Kind != test.kind || e.Op != "policy" {
 			t.Errorf("%q: got %#v", test.src, e)
@@ -140,7 +145,7 @@ func FuzzPolicy(f *testing.F) {
 	f.Add([]byte("version: 1\ndatasets: {'\"a.b\".c': {at: x, subject: y, attributes: {z: {class: technical, reason: r}}}}\n"))
 	f.Add([]byte("version: 1\ndefaults: {preserve: [equality], leak: {equality: 4, order: 5}, reason: r}\ndatasets:\n  t:\n    attributes: {a: {class: confidential, leak: 9}}\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		p, err := policy.Parse("p.yaml", src)
+		p, err := policy.Parse("p.yaml", src, offers)
 		checkOutcome(t, p != nil, err)
 		if p == nil {
 			return

@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/technique"
 )
 
 // A policyReader turns a checked tree into a Policy and reports what the
 // schema cannot say: contradictions, and wishes that cannot be fulfilled.
 type policyReader struct {
 	*report
-	told map[position]bool // places that the schema complained of
+	told   map[position]bool // places that the schema complained of
+	offers technique.List
 	defaults
 }
 
@@ -22,7 +24,7 @@ var levels = [...]string{"row count and padded size", "what was touched", "equal
 
 func (r *policyReader) policy(root *node) *Policy {
 	r.readDefaults(root.get("defaults"))
-	p := &Policy{file: r.file, datasets: map[tableName]*dataset{}}
+	p := &Policy{file: r.file, offers: r.offers, datasets: map[tableName]*dataset{}}
 	if n := root.get("datasets"); n != nil {
 		for _, f := range n.fields {
 			name, err := parseTable(f.name)
@@ -115,19 +117,26 @@ func (r *policyReader) clearAttribute(a *attribute, n *node) {
 	}
 }
 
-// technique checks a pinned technique: each kind of carrier has one today.
+// planned are techniques that are not built.
+var planned = []string{"homophones", "counter", "buckets", "ope", "ashe", "shares", "fpe"}
+
+// technique checks a pinned technique: it stands for what it preserves, or for
+// the cell if it preserves nothing.
 func (r *policyReader) technique(n *node, a *attribute) {
 	name := value[string](n)
-	known := []string{"tag", "homophones", "counter", "buckets", "ope", "ashe", "shares", "fpe"}
+	tech := r.offers.Find(name)
 	switch {
 	case name == "":
-	case name == "tag" && !slices.Contains(a.preserve, clarus.Equality):
-		r.unless(n, "technique tag preserves equality, which the attribute does not ask for", "add preserve: [equality] and leak: {equality: 4}, or remove technique")
-	case name == "tag":
-	case slices.Contains(known, name):
+	case tech != nil:
+		a.technique = name
+		if ops := tech.Preserves(); len(ops) > 0 && !slices.ContainsFunc(ops, func(op clarus.Operation) bool { return slices.Contains(a.preserve, op) }) {
+			r.unless(n, fmt.Sprintf("technique %s preserves %s, which the attribute does not ask for", name, words(ops)),
+				fmt.Sprintf("add preserve: [%s] and leak: {%s: 4}, or remove technique", ops[0], ops[0]))
+		}
+	case slices.Contains(planned, name):
 		r.later(n.at, "technique "+name+" is not available yet", "remove technique: Clarus chooses")
 	default:
-		r.unless(n, "there is no technique "+name, suggest(name, known))
+		r.unless(n, "there is no technique "+name, suggest(name, slices.Concat(planned, r.offers.Names())))
 	}
 }
 
@@ -143,9 +152,9 @@ func (r *policyReader) operations(n *node, limit ceiling) []clarus.Operation {
 		case r.told[item.at]:
 		case slices.Contains(ops, op):
 			r.add(item.at, fmt.Sprintf("%s is named twice", op), "")
-		case op != clarus.Equality:
+		case !r.offers.Offers(op):
 			r.later(item.at, fmt.Sprintf("preserving %s is not available yet", op), "remove it: such queries are finished on this side")
-		case limit[clarus.Equality] < clarus.LeakEquality:
+		case op == clarus.Equality && limit[clarus.Equality] < clarus.LeakEquality:
 			r.add(item.at, fmt.Sprintf("preserving equality leaks at level 4 (%s), and the ceiling here is %d", levels[4], limit[clarus.Equality]),
 				"add leak: {equality: 4}, or do not preserve it")
 		}

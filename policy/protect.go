@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/technique"
 )
 
 // A Column is what the schema says of one attribute when a table is created
@@ -28,18 +29,28 @@ func (c Column) String() string {
 	return tableName{schema, c.Table}.String() + "." + quoteName(c.Name)
 }
 
-func (c Column) taggable() bool { return taggable[c.TypeOID] != "" && !c.Nondeterministic }
+func (c Column) params() technique.Params {
+	return technique.Params{Type: c.TypeOID, Typmod: -1, NonDeterministic: c.Nondeterministic}
+}
 
 // Protection is the decision for one attribute.
 type Protection struct {
 	Class    clarus.Class
 	Clear    bool               // the provider may hold it readable
 	Preserve []clarus.Operation // for each the attribute gets a carrier
+	Carriers []Carrier          // of a protected attribute: the cell, then those that preserve
 	// Leak is the highest level allowed in each dimension (equality, order);
 	// all carriers together stay within it. Clear attributes leak plain values.
 	Leak     map[clarus.Operation]clarus.Leak
 	Provider string // "": the database's default provider
 	Because  string // for reports: which place or default decided, and why
+}
+
+// A Carrier is one column at the provider, and the technique that fills it.
+type Carrier struct {
+	Technique string
+	Preserves []clarus.Operation // none: the cell, which opens
+	Type      string             // PostgreSQL's name of the column's type
 }
 
 // Protect decides how an attribute is protected. A wish that the column makes
@@ -82,22 +93,25 @@ func (p *Policy) listed(c Column, a *attribute) (Protection, *Error) {
 		}
 		return clearly(a.class, because), nil
 	}
-	preserve := a.preserve
-	if len(preserve) > 0 && !c.taggable() {
-		if a.preserveAt != (position{}) {
-			return Protection{}, p.later(a.preserveAt, fmt.Sprintf("equality cannot be preserved for %s: %s", c, c.untaggable()), "remove preserve")
+	var preserve []clarus.Operation
+	for _, op := range a.preserve {
+		switch {
+		case p.can(c, op, a.technique):
+			preserve = append(preserve, op)
+		case a.preserveAt != (position{}):
+			return Protection{}, p.later(a.preserveAt, fmt.Sprintf("%s cannot be preserved for %s: %s", op, c, c.without(op)), "remove preserve")
+		default:
+			because += fmt.Sprintf("; the default's %s does not apply: %s", op, c.without(op))
 		}
-		preserve = nil
-		because += "; the default's equality does not apply: " + c.untaggable()
 	}
-	if c.Key && len(preserve) == 0 {
-		if !c.taggable() {
+	if c.Key && !slices.Contains(preserve, clarus.Equality) {
+		if !p.can(c, clarus.Equality, "") {
 			return Protection{}, p.keyType(a.at, c)
 		}
 		return Protection{}, p.wrong(a.at, fmt.Sprintf("%s is part of a key, which needs equality, and the policy does not preserve it", c),
 			"add preserve: [equality] and leak: {equality: 4}, or define the table without the key")
 	}
-	return sealed(a.class, preserve, a.leak, because), nil
+	return p.sealed(c, a.at, sealing{a.class, preserve, a.leak, a.technique, because})
 }
 
 func (p *Policy) unlisted(c Column, d *dataset) (Protection, *Error) {
@@ -118,30 +132,32 @@ func (p *Policy) unlisted(c Column, d *dataset) (Protection, *Error) {
 	}
 	because = where(p.file, at) + ": not listed, so sealed"
 	preserve, leak := p.defaults.preserve, p.defaults.leak
-	if !c.taggable() {
-		preserve = nil
-	}
-	if c.Key && len(preserve) == 0 {
-		if !c.taggable() {
+	preserve = slices.DeleteFunc(slices.Clone(preserve), func(op clarus.Operation) bool { return !p.can(c, op, "") })
+	if c.Key && !slices.Contains(preserve, clarus.Equality) {
+		if !p.can(c, clarus.Equality, "") {
 			return Protection{}, p.keyType(at, c)
 		}
-		preserve = []clarus.Operation{clarus.Equality}
+		preserve = append(preserve, clarus.Equality)
 		leak = leak.with(clarus.Equality, max(leak[clarus.Equality], clarus.LeakEquality))
 		because += "; part of a key, which needs an equality tag (leak 4) whatever the default ceiling"
 	}
-	return sealed(clarus.Confidential, preserve, leak, because), nil
+	return p.sealed(c, at, sealing{clarus.Confidential, preserve, leak, "", because})
 }
 
-func (c Column) untaggable() string {
-	if taggable[c.TypeOID] != "" {
+// without says why a column cannot have an operation preserved.
+func (c Column) without(op clarus.Operation) string {
+	switch {
+	case c.Nondeterministic:
 		return "its collation is not deterministic"
+	case op == clarus.Equality:
+		return fmt.Sprintf("type %s has no canonical form", c.TypeName)
 	}
-	return fmt.Sprintf("type %s has no canonical form", c.TypeName)
+	return "no technique does for type " + c.TypeName
 }
 
 // keyType is the error for a protected key of a type without tags.
 func (p *Policy) keyType(at position, c Column) *Error {
-	return p.later(at, fmt.Sprintf("%s is part of a key, which needs an equality tag: %s", c, c.untaggable()),
+	return p.later(at, fmt.Sprintf("%s is part of a key, which needs an equality tag: %s", c, c.without(clarus.Equality)),
 		"list it as non-confidential, or define the table without the key")
 }
 
@@ -149,11 +165,54 @@ func clearly(class clarus.Class, because string) Protection {
 	return Protection{Class: class, Clear: true, Leak: uniform(clarus.LeakPlain), Because: because}
 }
 
-func sealed(class clarus.Class, preserve []clarus.Operation, leak ceiling, because string) Protection {
-	if len(preserve) > 0 {
-		because += "; preserves " + words(preserve)
+// A sealing is what is wanted of a protected attribute.
+type sealing struct {
+	class    clarus.Class
+	preserve []clarus.Operation
+	leak     ceiling
+	pinned   string // technique
+	because  string
+}
+
+// can reports whether an operation can be preserved for a column. A pinned
+// technique counts where it preserves the operation for any type.
+func (p *Policy) can(c Column, op clarus.Operation, pinned string) bool {
+	_, _, ok := p.offers.Preserver(c.params(), op, p.pin(pinned, op))
+	return ok
+}
+
+// pin is the technique that has to preserve op, or make the cell where op is "".
+func (p *Policy) pin(name string, op clarus.Operation) string {
+	if t := p.offers.Find(name); t != nil && (slices.Contains(t.Preserves(), op) || op == "" && len(t.Preserves()) == 0) {
+		return name
 	}
-	return Protection{Class: class, Preserve: slices.Clone(preserve), Leak: maps.Clone(leak), Because: because}
+	return ""
+}
+
+// sealed chooses the carriers and holds them to the ceiling.
+func (p *Policy) sealed(c Column, at position, s sealing) (Protection, *Error) {
+	t, profile, ok := p.offers.Opener(c.params(), p.pin(s.pinned, ""))
+	if !ok {
+		return Protection{}, p.later(at, fmt.Sprintf("%s cannot be sealed: no technique does for type %s", c, c.TypeName), "choose another technique")
+	}
+	list := []Carrier{{Technique: t.Name(), Type: profile.Carrier}}
+	for _, op := range s.preserve {
+		t, profile, _ := p.offers.Preserver(c.params(), op, p.pin(s.pinned, op))
+		if slices.ContainsFunc(list, func(k Carrier) bool { return k.Technique == t.Name() }) {
+			continue
+		}
+		for _, d := range dimensions {
+			if leak := profile.Leaks[d]; leak > clarus.LeakAccess && leak > s.leak[d] {
+				return Protection{}, p.wrong(at, fmt.Sprintf("preserving %s for %s by technique %s leaks %s at level %d (%s), and the ceiling here is %d", op, c, t.Name(), d, leak,
+					levels[leak], s.leak[d]), fmt.Sprintf("add leak: {%s: %d}, or do not preserve it", d, leak))
+			}
+		}
+		list = append(list, Carrier{Technique: t.Name(), Preserves: profile.Preserves, Type: profile.Carrier})
+	}
+	if len(s.preserve) > 0 {
+		s.because += "; preserves " + words(s.preserve)
+	}
+	return Protection{Class: s.class, Preserve: slices.Clone(s.preserve), Carriers: list, Leak: maps.Clone(s.leak), Because: s.because}, nil
 }
 
 func (p *Policy) wrong(at position, msg, remedy string) *Error {

@@ -42,7 +42,7 @@ func TestDocumentedExamples(t *testing.T) {
 		if strings.Contains(src, "listen:") {
 			_, err = policy.ParseConfig("clarus.yaml", []byte(src))
 		} else {
-			_, err = policy.Parse("app.policy.yaml", []byte(src))
+			_, err = policy.Parse("app.policy.yaml", []byte(src), offers)
 		}
 		want, got := "", ""
 		if text, refused := strings.CutPrefix(after, "\n```text\n"); refused {

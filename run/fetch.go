@@ -28,7 +28,7 @@ func (v *Vault) Fetch(ctx context.Context, permit gate.Permit, p provider.Sessio
 	layouts := make([]layout, len(fetches))
 	for i, f := range fetches {
 		result[i], layouts[i] = &Rows{Table: f.Table}, layoutOf(f.Table)
-		layouts[i].prove(plan.Tags(f.Where))
+		layouts[i].prove(plan.Proofs(f.Where))
 	}
 	if len(fetches) == 0 {
 		return result, nil

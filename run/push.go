@@ -49,7 +49,12 @@ func (v *Vault) pushed(ctx context.Context, pl *plan.Pushed, args Args, results 
 	w := &writer{v: v, ctx: ctx, args: args, st: &st}
 	for _, s := range pl.Params {
 		w.table = s.Table
-		w.probe(plan.Match{Column: s.Column, Tag: s.Column != nil}, s.Probe)
+		m := plan.Match{Column: s.Column}
+		if s.Column != nil {
+			k := s.Column.Tag()
+			m.By = &k
+		}
+		w.probe(m, s.Probe)
 	}
 	return st, w.err
 }
@@ -216,7 +221,7 @@ func (o *opener) open(i int) error {
 	for i, at := range c.rows {
 		tags[i] = o.rows[at][out.Tag]
 	}
-	return o.v.compare(o.ctx, out.Table, out.Attr, c.ids, c.values, tags)
+	return o.v.compare(o.ctx, out.Table, out.Attr, out.Attr.Tag(), c.ids, c.values, tags)
 }
 
 // once refuses a row that comes twice. All outputs are of the same rows, so

@@ -6,10 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/technique"
 )
 
@@ -35,8 +35,8 @@ type layout struct {
 	table *catalog.Table
 	names []string
 	types []uint32
-	sql   []string          // the types' names
-	tags  []*catalog.Column // whose tags stand at the end, to be compared with the cells
+	sql   []string     // the types' names
+	tags  []plan.Proof // carriers that stand at the end, to be compared with the cells
 }
 
 const (
@@ -64,7 +64,8 @@ func layoutOf(t *catalog.Table) layout {
 		if c.Clear {
 			l.add(c.Name, c.Type, t.Relation.Column(c.Num).TypeName)
 		} else {
-			l.add(c.CellColumn(), typeBytea, "bytea")
+			k := c.Cell()
+			l.add(c.CarrierColumn(k), k.Type, k.TypeName)
 		}
 	}
 	return l
@@ -76,11 +77,11 @@ func (l layout) first() int { return l.tag() - len(l.table.Columns) }
 // tag is the index of the first tag in a stored row.
 func (l layout) tag() int { return len(l.names) - len(l.tags) }
 
-// prove adds tags to a layout.
-func (l *layout) prove(tags []*catalog.Column) {
+// prove adds carriers to a layout.
+func (l *layout) prove(tags []plan.Proof) {
 	l.tags = tags
-	for _, c := range tags {
-		l.add(c.TagColumn(), typeUUID, "uuid")
+	for _, p := range tags {
+		l.add(p.Column.CarrierColumn(p.Carrier), p.Carrier.Type, p.Carrier.TypeName)
 	}
 }
 
@@ -118,11 +119,14 @@ func (v *Vault) open(ctx context.Context, l layout, stored [][][]byte) ([]Row, e
 		for i := range rows {
 			rows[i].Values[j] = values[i].Bytes
 		}
-		if at := slices.Index(l.tags, c); at >= 0 {
+		for at, p := range l.tags {
+			if p.Column != c {
+				continue
+			}
 			for i := range stored {
 				cells[i] = stored[i][l.tag()+at]
 			}
-			if err := v.compare(ctx, l.table, c, ids, values, cells); err != nil {
+			if err := v.compare(ctx, l.table, c, p.Carrier, ids, values, cells); err != nil {
 				return nil, err
 			}
 		}
@@ -131,8 +135,8 @@ func (v *Vault) open(ctx context.Context, l layout, stored [][][]byte) ([]Row, e
 }
 
 // compare refuses tags that are not those of the opened values.
-func (v *Vault) compare(ctx context.Context, t *catalog.Table, c *catalog.Column, ids []clarus.RowID, values []clarus.Value, tags []clarus.Sealed) error {
-	codec, err := v.Tag(ctx, t, c)
+func (v *Vault) compare(ctx context.Context, t *catalog.Table, c *catalog.Column, k catalog.Carrier, ids []clarus.RowID, values []clarus.Value, tags []clarus.Sealed) error {
+	codec, err := v.Carrier(ctx, t, c, k)
 	if err != nil {
 		return err
 	}
@@ -272,12 +276,8 @@ func storesIdentity(t *catalog.Table) bool { return !t.Plain() && !t.Derived() }
 
 // carriers appends a column's carriers to each row.
 func (v *Vault) carriers(ctx context.Context, t *catalog.Table, c *catalog.Column, ids []clarus.RowID, values []clarus.Value, rows [][][]byte) error {
-	codecs := []func(context.Context, *catalog.Table, *catalog.Column) (technique.Codec, error){v.Cell}
-	if c.Equality {
-		codecs = append(codecs, v.Tag)
-	}
-	for _, get := range codecs {
-		codec, err := get(ctx, t, c)
+	for _, k := range c.All() {
+		codec, err := v.Carrier(ctx, t, c, k)
 		if err != nil {
 			return err
 		}
@@ -302,9 +302,8 @@ func carrierColumns(t *catalog.Table) (names []string, types []uint32) {
 			names, types = append(names, c.Name), append(types, c.Type)
 			continue
 		}
-		names, types = append(names, c.CellColumn()), append(types, typeBytea)
-		if c.Equality {
-			names, types = append(names, c.TagColumn()), append(types, typeUUID)
+		for _, k := range c.All() {
+			names, types = append(names, c.CarrierColumn(k)), append(types, k.Type)
 		}
 	}
 	return names, types

@@ -20,8 +20,7 @@ import (
 type Vault struct {
 	ring       keys.Keyring
 	deployment [16]byte
-	cell       technique.Technique // reversible, always present
-	tag        technique.Technique // preserves equality
+	list       technique.List
 
 	mu     sync.Mutex
 	codecs map[codecKey]technique.Codec
@@ -30,35 +29,50 @@ type Vault struct {
 type codecKey struct {
 	attr  clarus.AttributeID
 	typ   uint32
-	group string // of a tag; "" for the cell
+	group string // of a tag; "" for others
+	by    string // technique
 }
 
-// NewVault returns a Vault over a keyring and the two techniques that it uses.
-func NewVault(ring keys.Keyring, deployment [16]byte, cell, tag technique.Technique) *Vault {
-	return &Vault{ring: ring, deployment: deployment, cell: cell, tag: tag, codecs: map[codecKey]technique.Codec{}}
+// NewVault returns a Vault over a keyring and the techniques that catalogues name.
+func NewVault(ring keys.Keyring, deployment [16]byte, list technique.List) *Vault {
+	return &Vault{ring: ring, deployment: deployment, list: list, codecs: map[codecKey]technique.Codec{}}
 }
 
 // Cell returns the codec of a column's sealed cell.
 func (v *Vault) Cell(ctx context.Context, t *catalog.Table, c *catalog.Column) (technique.Codec, error) {
-	return v.codec(ctx, v.cell, codecKey{attr: t.Attribute(c), typ: c.Type})
+	return v.Carrier(ctx, t, c, c.Cell())
 }
 
 // Tag returns the codec of a column's equality tag; it is a Prober.
 func (v *Vault) Tag(ctx context.Context, t *catalog.Table, c *catalog.Column) (technique.Codec, error) {
-	return v.codec(ctx, v.tag, codecKey{attr: t.Attribute(c), typ: c.Type, group: c.Group})
+	return v.Carrier(ctx, t, c, c.Tag())
+}
+
+// Carrier returns the codec of one of a column's carriers.
+func (v *Vault) Carrier(ctx context.Context, t *catalog.Table, c *catalog.Column, k catalog.Carrier) (technique.Codec, error) {
+	key := codecKey{attr: t.Attribute(c), typ: c.Type, by: k.Technique}
+	if k.Is(clarus.Equality) {
+		key.group = c.Group
+	}
+	return v.codec(ctx, key)
 }
 
 // Record returns the codec of Clarus's own records, such as the sealed
 // catalogue: dataset 0, attribute n.
 func (v *Vault) Record(ctx context.Context, n uint32) (technique.Codec, error) {
-	return v.codec(ctx, v.cell, codecKey{attr: clarus.AttributeID{Attribute: n}, typ: 17})
+	return v.codec(ctx, codecKey{attr: clarus.AttributeID{Attribute: n}, typ: typeBytea, by: catalog.DefaultCell})
 }
 
-func (v *Vault) codec(ctx context.Context, tech technique.Technique, k codecKey) (technique.Codec, error) {
+func (v *Vault) codec(ctx context.Context, k codecKey) (technique.Codec, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if c, ok := v.codecs[k]; ok {
 		return c, nil
+	}
+	tech := v.list.Find(k.by)
+	if tech == nil {
+		return nil, &clarus.Error{Op: "configure", Attr: "attribute " + k.attr.String(), Kind: clarus.Misconfigured,
+			Msg: "it was sealed by the technique " + k.by + ", which this program does not have", Hint: "Use a program that has it."}
 	}
 	s, err := tech.Configure(technique.Params{Type: k.typ, Typmod: -1, Attribute: k.attr, Deployment: v.deployment, Group: k.group})
 	if err != nil {

@@ -81,7 +81,11 @@ func (w *writer) join(parts []plan.Cond, sep string) {
 }
 
 func (w *writer) match(m plan.Match) {
-	column := sqlast.Quote(m.Column.Probe())
+	name := m.Column.Name
+	if m.By != nil {
+		name = m.Column.CarrierColumn(*m.By)
+	}
+	column := sqlast.Quote(name)
 	if m.AsText {
 		column += "::text"
 	}
@@ -109,12 +113,12 @@ func (w *writer) probe(m plan.Match, p plan.Probe) string {
 			return ""
 		}
 		format, value = w.args.format(p.Param-1), w.args.Values[p.Param-1]
-		if m.Tag && format == 0 && value != nil {
+		if m.By != nil && format == 0 && value != nil {
 			format, value = 1, w.args.Binary[p.Param-1]
 		}
 	}
-	if m.Tag {
-		typ, value = typeUUID, w.seal(m.Column, p.Type, value)
+	if m.By != nil {
+		typ, value = m.By.Type, w.seal(m.Column, *m.By, p.Type, value)
 	}
 	w.st.Types = append(w.st.Types, typ)
 	w.st.Formats = append(w.st.Formats, format)
@@ -122,15 +126,15 @@ func (w *writer) probe(m plan.Match, p plan.Probe) string {
 	return fmt.Sprintf("$%d", len(w.st.Params))
 }
 
-// seal makes the tag that the column's carrier would have for a value of type typ.
-func (w *writer) seal(c *catalog.Column, typ uint32, value []byte) []byte {
+// seal makes what one of the column's carriers would be for a value of type typ.
+func (w *writer) seal(c *catalog.Column, k catalog.Carrier, typ uint32, value []byte) []byte {
 	as := *c
 	as.Type = typ
-	codec, err := w.v.Tag(w.ctx, w.table, &as)
+	codec, err := w.v.Carrier(w.ctx, w.table, &as, k)
 	if err == nil {
 		prober, ok := codec.(technique.Prober)
 		if !ok {
-			err = &clarus.Error{Op: "probe", Kind: clarus.Internal, Msg: "the tag's technique cannot be probed"}
+			err = &clarus.Error{Op: "probe", Kind: clarus.Internal, Msg: "the technique " + k.Technique + " cannot be probed"}
 		} else {
 			var tag clarus.Sealed
 			if tag, err = prober.Probe(clarus.Value{Bytes: value}); err == nil {

@@ -34,6 +34,9 @@ type Params struct {
 type Technique interface {
 	// Name is the word that a policy pins the technique by.
 	Name() string
+	// Preserves lists what the technique preserves, for some type at least. One
+	// that preserves nothing makes cells, which open.
+	Preserves() []clarus.Operation
 	// Configure checks the parameters: what the technique cannot do for them is
 	// an error of kind Unsupported or Misconfigured with a hint.
 	Configure(Params) (Scheme, error)
@@ -55,12 +58,15 @@ type KeySource interface {
 
 // A Profile is what the planner and the leak report know of a scheme.
 type Profile struct {
+	// Preserves are operations that the provider does on carriers as PostgreSQL
+	// does them on values: equality by the carrier type's =, order by its <. The
+	// Codec is then a Prober, and what it seals depends on nothing but the value.
 	Preserves []clarus.Operation
 	// Leaks says what a provider that also watches queries learns; an operation
 	// that is not listed leaks LeakAccess.
 	Leaks      map[clarus.Operation]clarus.Leak
 	Reversible bool   // Open gives the values back
-	Carrier    string // physical type at the provider: "bytea", "uuid"
+	Carrier    string // physical type at the provider: "bytea", "uuid", "bigint", "numeric" or "text"
 	Expansion  string // for people: what a stored value costs
 }
 
@@ -78,8 +84,9 @@ type Codec interface {
 }
 
 // A Prober is a Codec whose carrier can be asked for a value: what Probe
-// returns equals, at the provider, what Seal stored for an equal value. The
-// probe of NULL is nil: it is equal to nothing.
+// returns compares, at the provider, with what Seal stored as the values do, by
+// the operations that the profile preserves. The probe of NULL is nil: it is
+// equal to nothing.
 type Prober interface {
 	Probe(clarus.Value) (clarus.Sealed, error)
 }

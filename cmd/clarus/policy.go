@@ -16,7 +16,7 @@ func policyCommand() *cobra.Command {
 		Example: "  clarus policy check policy.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := policy.Load(args[0]); err != nil {
+			if _, err := policy.Load(args[0], techniques); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), args[0]+": ok")
@@ -29,7 +29,7 @@ func policyCommand() *cobra.Command {
 		Example: "  clarus policy explain policy.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := policy.Load(args[0])
+			p, err := policy.Load(args[0], techniques)
 			if err != nil {
 				return err
 			}

@@ -31,8 +31,6 @@ import (
 	"github.com/clarus-project/clarus/secret"
 	"github.com/clarus-project/clarus/session"
 	"github.com/clarus-project/clarus/store"
-	"github.com/clarus-project/clarus/technique/cell"
-	"github.com/clarus-project/clarus/technique/equality"
 	"github.com/clarus-project/clarus/twin"
 )
 
@@ -134,7 +132,7 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	vault := run.NewVault(ring, ring.Deployment(), cell.Technique{}, equality.Technique{})
+	vault := run.NewVault(ring, ring.Deployment(), techniques)
 	if err := s.startTwin(ctx); err != nil {
 		return err
 	}
@@ -260,7 +258,7 @@ func (s *server) openDatabases(ctx context.Context, vault *run.Vault) error {
 		return err
 	}
 	for name, d := range s.cfg.Databases {
-		pol, err := s.cfg.PolicyOf(name)
+		pol, err := s.cfg.PolicyOf(name, techniques)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/clarus-project/clarus/policy"
+	"github.com/clarus-project/clarus/technique"
+	"github.com/clarus-project/clarus/technique/cell"
+	"github.com/clarus-project/clarus/technique/equality"
 )
 
 // TestPolicies holds the policies of the oracle to the program's own reader.
@@ -14,7 +17,7 @@ func TestPolicies(t *testing.T) {
 		t.Fatalf("%v %v", paths, err)
 	}
 	for _, p := range paths {
-		if _, err := policy.Load(p); err != nil {
+		if _, err := policy.Load(p, technique.List{cell.Technique{}, equality.Technique{}}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -23,6 +23,9 @@ type Technique struct{}
 // Name is "cell".
 func (Technique) Name() string { return "cell" }
 
+// Preserves is empty: a cell tells nothing.
+func (Technique) Preserves() []clarus.Operation { return nil }
+
 // Configure accepts every type: values are bytes to a cell.
 func (Technique) Configure(p technique.Params) (technique.Scheme, error) {
 	if p.Pad < 0 || p.Pad > maxValue {

@@ -28,8 +28,11 @@ const labelFormat = "clarus/tag/1"
 // Technique is the equality tag.
 type Technique struct{}
 
-// Name is "equality".
-func (Technique) Name() string { return "equality" }
+// Name is "tag".
+func (Technique) Name() string { return "tag" }
+
+// Preserves is equality.
+func (Technique) Preserves() []clarus.Operation { return []clarus.Operation{clarus.Equality} }
 
 // Configure refuses types without a canonical form, non-deterministic
 // collations, and padding, which a tag has no use for.
