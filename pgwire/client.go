@@ -19,7 +19,9 @@ type Target struct {
 	Database string
 	User     string
 	Password string
-	TLS      *tls.Config // nil: none
+	// TLS returns how the server is verified; nil: the connection is in clear. It
+	// is asked for each connection, so that renewed certificates count.
+	TLS      func() *tls.Config
 	Settings map[string]string
 	Timeout  time.Duration
 }
@@ -44,15 +46,25 @@ type Client struct {
 	MayReport func(name, value string) error
 }
 
+// dialer finds out within a minute or so that the other machine is gone, also
+// while nothing is sent.
+var dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}}
+
 // Dial connects and authenticates.
 func Dial(ctx context.Context, t Target) (*Client, error) {
-	cfg, err := pgconn.ParseConfig("")
+	// What the target says counts, not the environment.
+	cfg, err := pgconn.ParseConfig("sslmode=disable sslnegotiation=postgres target_session_attrs=any")
 	if err != nil {
 		return nil, err
 	}
 	cfg.Host, cfg.Port, cfg.Database, cfg.User, cfg.Password = t.Host, t.Port, t.Database, t.User, t.Password
-	cfg.TLSConfig, cfg.Fallbacks, cfg.RuntimeParams = t.TLS, nil, t.Settings
-	cfg.ConnectTimeout = t.Timeout
+	cfg.TLSConfig, cfg.Fallbacks, cfg.RuntimeParams = nil, nil, t.Settings
+	cfg.ConnectTimeout, cfg.DialFunc = t.Timeout, dialer.DialContext
+	if t.TLS != nil {
+		cfg.AfterNetConnect = func(ctx context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
+			return secure(ctx, conn, t.TLS())
+		}
+	}
 	cfg.RequireAuth = "scram-sha-256,none" // a server that asks for the password in another way gets nothing
 	pc, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
@@ -228,21 +240,28 @@ func Unexpected(f Frame, want byte) error {
 // SetDeadline bounds the reads and writes to come.
 func (c *Client) SetDeadline(t time.Time) error { return c.conn.SetDeadline(t) }
 
-// Cancel asks the server to cancel what this connection is doing.
+// Cancel asks the server to cancel what this connection is doing. The request
+// goes over TLS where the connection does, so that nobody on the way learns its key.
 func (c *Client) Cancel(ctx context.Context) error {
-	d := net.Dialer{Timeout: 10 * time.Second}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	network, addr := pgconn.NetworkAddress(c.target.Host, c.target.Port)
-	conn, err := d.DialContext(ctx, network, addr)
+	conn, err := dialer.DialContext(ctx, network, addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	if c.target.TLS != nil {
+		if conn, err = secure(ctx, conn, c.target.TLS()); err != nil {
+			return err
+		}
+	}
 	w := NewWriter(conn)
-	w.Int32(12 + len(c.key)).Int32(80877102).Int32(int(c.pid)).Bytes(c.key)
+	w.Int32(12 + len(c.key)).Int32(CancelCode).Int32(int(c.pid)).Bytes(c.key)
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
 	_, err = conn.Read(make([]byte, 1))
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		err = nil // the server answers a cancel request by closing

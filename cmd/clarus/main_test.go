@@ -106,7 +106,7 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 	}
 	defer busy.Close()
 	old := fakeServer(t, "12.22")
-	cloud := startCloud(t)
+	cloud := startCloud(t, nil)
 	for _, c := range []struct {
 		name   string
 		change func(h *house)
@@ -161,9 +161,10 @@ func TestWrongPassphrase(t *testing.T) {
 }
 
 // startCloud starts a provider where the role clarus may do nothing.
-func startCloud(t *testing.T) string {
+func startCloud(t *testing.T, settings map[string]string) string {
 	t.Helper()
-	s, err := pgserver.Start(t.Context(), pgserver.Config{Dir: filepath.Join(tempDir(t), "cloud"), Temporary: true, Locale: "C.UTF-8", Listen: "127.0.0.1:0"})
+	s, err := pgserver.Start(t.Context(), pgserver.Config{Dir: filepath.Join(tempDir(t), "cloud"), Temporary: true, Locale: "C.UTF-8", Listen: "127.0.0.1:0",
+		Settings: settings})
 	if err != nil {
 		t.Fatal(err)
 	}

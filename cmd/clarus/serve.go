@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -138,7 +136,7 @@ func (s *server) start(ctx context.Context) error {
 	}
 	s.host = &session.Host{Databases: map[string]*store.Database{}, Providers: map[string]provider.Provider{}, Gate: g, Vault: vault, MaxRows: int(s.cfg.Limits.ResidualRows)}
 	for name, p := range s.cfg.Providers {
-		if s.host.Providers[name], err = newProvider(s.cfg, name, p); err != nil {
+		if s.host.Providers[name], err = newProvider(s.cfg, name, p, s.log); err != nil {
 			return err
 		}
 	}
@@ -199,7 +197,7 @@ func (s *server) startTwin(ctx context.Context) error {
 	return nil
 }
 
-func newProvider(cfg *policy.Config, name string, p policy.Provider) (provider.Provider, error) {
+func newProvider(cfg *policy.Config, name string, p policy.Provider, log *slog.Logger) (provider.Provider, error) {
 	t := pgwire.Target{User: p.Postgres.User, Timeout: 15 * time.Second}
 	host, port, err := net.SplitHostPort(p.Postgres.Address)
 	if err != nil {
@@ -218,38 +216,11 @@ func newProvider(cfg *policy.Config, name string, p policy.Provider) (provider.P
 		t.Password = string(word)
 	}
 	if !p.Postgres.TLS.Off {
-		if t.TLS, err = clientTLS(p.Postgres.TLS, host); err != nil {
+		if t.TLS, err = clientTLS(p.Postgres.TLS, host, log); err != nil {
 			return nil, err
 		}
 	}
 	return pgprovider.New(name, t), nil
-}
-
-func clientTLS(c policy.ClientTLS, host string) (*tls.Config, error) {
-	conf := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if c.CA != "" {
-		pem, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, err
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, &clarus.Error{Op: "tls", Attr: c.CA, Kind: clarus.Misconfigured, Msg: "the file holds no certificate", Hint: "Give a PEM file."}
-		}
-	}
-	if c.Mode == "verify-ca" {
-		conf.InsecureSkipVerify = true // the chain is verified below, the host name is not
-		roots := conf.RootCAs
-		conf.VerifyConnection = func(cs tls.ConnectionState) error {
-			o := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
-			for _, cert := range cs.PeerCertificates[1:] {
-				o.Intermediates.AddCert(cert)
-			}
-			_, err := cs.PeerCertificates[0].Verify(o)
-			return err
-		}
-	}
-	return conf, nil
 }
 
 func (s *server) openDatabases(ctx context.Context, vault *run.Vault) error {
@@ -325,12 +296,10 @@ func (s *server) startFront() error {
 	o := postgres.Options{Users: func(name string) (postgres.Verifier, bool) { v, ok := verifiers[name]; return v, ok }, Open: s.open,
 		MaxMessage: int(s.cfg.Limits.Message), MaxConnections: s.cfg.Limits.Connections, Log: s.log}
 	if t := s.cfg.Listen.TLS; !t.Off {
-		cert, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
-		if err != nil {
-			return &clarus.Error{Op: "tls", Attr: t.Certificate, Kind: clarus.Misconfigured, Msg: "the certificate cannot be used: " + err.Error(),
-				Hint: "Check listen.tls in the configuration."}
+		var err error
+		if o.TLS, err = serverTLS(t, s.log); err != nil {
+			return err
 		}
-		o.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
 	var err error
 	s.front, err = postgres.New(o)

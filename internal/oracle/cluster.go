@@ -71,11 +71,19 @@ func ownDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
+	return Own(dir)
+}
+
+// Own gives files to the account that servers run under.
+func Own(paths ...string) error {
 	cred, err := account()
 	if err != nil || cred == nil {
 		return err
 	}
-	return os.Chown(dir, int(cred.Uid), int(cred.Gid))
+	for _, path := range paths {
+		err = errors.Join(err, os.Chown(path, int(cred.Uid), int(cred.Gid)))
+	}
+	return err
 }
 
 // initCluster makes a data directory that startCluster copies.

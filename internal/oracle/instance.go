@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/clarus-project/clarus/internal/canary"
+	"github.com/clarus-project/clarus/internal/pki"
 )
 
 // An Instance is Clarus under one policy, with a provider of its own: an
@@ -29,9 +31,10 @@ type Instance struct {
 	Dir      string // configuration, policy, keyring, audit, state, twin
 	Log      string // what Clarus printed
 
-	address string // where Clarus reaches the provider
-	limits  string // of the twin, as they stand in the configuration
-	binary  string // the program, once it was restarted
+	address string    // where Clarus reaches the provider
+	limits  string    // of the twin, as they stand in the configuration
+	tls     [2]string // of the clients' side and of the provider's, likewise
+	binary  string    // the program, once it was restarted
 	cmd     *exec.Cmd
 	exited  chan struct{}
 	err     error
@@ -41,10 +44,10 @@ type Instance struct {
 const ready = 60 * time.Second
 
 const configuration = `version: 1
-listen: {postgres: 127.0.0.1:0, tls: off}
+listen: {postgres: 127.0.0.1:0, tls: %s}
 users: {app: {password-env: APP_PASSWORD, owner: true}, report: {password-env: REPORT_PASSWORD}}
 databases: {app: {policy: policy.yaml}}
-providers: {cloud-a: {postgres: {address: "%s", database: app, user: clarus, password-env: CLOUD_A_PASSWORD, tls: off}, jurisdiction: DE}}
+providers: {cloud-a: {postgres: {address: "%s", database: app, user: clarus, password-env: CLOUD_A_PASSWORD, tls: %s}, jurisdiction: DE}}
 keyring: {file: keyring.json, passphrase-env: CLARUS_PASSPHRASE}
 audit: {file: audit.jsonl}
 state: state/
@@ -63,6 +66,34 @@ func (w *World) Limited(ctx context.Context, name, policyFile, limits string) (*
 		i.limits = limits
 		return w.watched(ctx, i)
 	})
+}
+
+// Secured is Clarus with TLS on both sides, for the host localhost. In its
+// directory ca.pem signs clarus.crt, which clients see, and provider.crt.
+func (w *World) Secured(ctx context.Context, name, policyFile string, ca *pki.Authority) (*Instance, error) {
+	return w.clarus(ctx, name, policyFile, func(ctx context.Context, i *Instance) error {
+		i.TLS = func() *tls.Config { return ca.Verify("localhost") }
+		if err := errors.Join(ca.Write(filepath.Join(i.Dir, "ca.pem")), i.Certify(ca)); err != nil {
+			return err
+		}
+		i.tls = [2]string{"{certificate: clarus.crt, key: clarus.key}", "{mode: verify-full, ca: ca.pem}"}
+		err := w.provide(ctx, i, "ssl=on", "ssl_cert_file="+filepath.Join(i.Dir, "provider.crt"), "ssl_key_file="+filepath.Join(i.Dir, "provider.key"))
+		if err == nil {
+			err = i.relay()
+		}
+		i.address = strings.Replace(i.address, "127.0.0.1:", "localhost:", 1)
+		return err
+	})
+}
+
+// Certify gives Clarus and the provider new certificates.
+func (i *Instance) Certify(ca *pki.Authority) error {
+	for _, name := range []string{"clarus", "provider"} {
+		if err := ca.Issue(i.Dir, name, time.Now().Add(time.Hour), "localhost"); err != nil {
+			return err
+		}
+	}
+	return Own(filepath.Join(i.Dir, "provider.key"))
 }
 
 // clarus starts an instance whose provider is made by provide.
@@ -90,7 +121,7 @@ func (w *World) clarus(ctx context.Context, name, policyFile string, provide fun
 
 // instance starts the provider of an instance.
 func (w *World) instance(ctx context.Context, name string, provide func(context.Context, *Instance) error) (i *Instance, err error) {
-	i = &Instance{Target: &Target{Name: name, Database: "app"}, Dir: filepath.Join(w.dir, name), exited: make(chan struct{})}
+	i = &Instance{Target: &Target{Name: name, Database: "app"}, Dir: filepath.Join(w.dir, name), exited: make(chan struct{}), tls: [2]string{"off", "off"}}
 	i.Log = filepath.Join(i.Dir, "clarus.log")
 	if err := os.Mkdir(i.Dir, 0o755); err != nil {
 		return nil, err
@@ -106,9 +137,14 @@ func (w *World) instance(ctx context.Context, name string, provide func(context.
 func (w *World) watched(ctx context.Context, i *Instance) (err error) {
 	err = w.provide(ctx, i, "log_statement=all", "log_parameter_max_length=-1", "log_parameter_max_length_on_error=-1")
 	if err == nil {
-		i.Relay, err = canary.NewRelay(i.address, filepath.Join(i.Dir, "traffic"))
+		err = i.relay()
 	}
-	if err == nil {
+	return err
+}
+
+// relay puts a relay before the provider.
+func (i *Instance) relay() (err error) {
+	if i.Relay, err = canary.NewRelay(i.address, filepath.Join(i.Dir, "traffic")); err == nil {
 		i.address = i.Relay.Addr()
 	}
 	return err
@@ -126,7 +162,7 @@ func (w *World) provide(ctx context.Context, i *Instance, settings ...string) (e
 
 func (i *Instance) configure(policy []byte) error {
 	for file, content := range map[string][]byte{
-		"clarus.yaml": fmt.Appendf(nil, configuration, i.address, i.twin(), i.limits), "policy.yaml": policy,
+		"clarus.yaml": fmt.Appendf(nil, configuration, i.tls[0], i.address, i.tls[1], i.twin(), i.limits), "policy.yaml": policy,
 	} {
 		if err := os.WriteFile(filepath.Join(i.Dir, file), content, 0o600); err != nil {
 			return err

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -23,12 +24,13 @@ type Target struct {
 	Host     string
 	Port     uint16
 	Database string
+	TLS      func() *tls.Config // nil: in clear
 }
 
 // As says how a user reaches the target.
 func (t *Target) As(user string) pgwire.Target {
 	return pgwire.Target{Host: t.Host, Port: t.Port, Database: t.Database, User: user, Password: Password,
-		Timeout: patience}
+		TLS: t.TLS, Timeout: patience}
 }
 
 // A World holds plain PostgreSQL, and makes Clarus instances beside it.

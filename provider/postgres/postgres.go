@@ -4,7 +4,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -65,25 +64,6 @@ func (s *Server) Open(ctx context.Context, database string) (provider.Session, e
 	}
 	c.MayReport = p.mayReport
 	return p, nil
-}
-
-// refused turns a failed connection into an error without the provider's words.
-func (s *Server) refused(err error) error {
-	e := &clarus.Error{Op: "connect", Attr: s.name, Kind: clarus.Unavailable, Msg: "the provider cannot be reached", Err: nil,
-		Hint: "Check the provider's address, credentials and TLS settings in the configuration."}
-	if se, ok := errors.AsType[*pgwire.ServerError](err); ok {
-		e.Msg = "the provider refused the connection (SQLSTATE " + se.Code + ")"
-	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		e.Msg, e.Hint = "the provider's certificate is signed by an authority that is not trusted", "Give the authority's certificate as tls.ca of the provider."
-	}
-	if h, ok := errors.AsType[x509.HostnameError](err); ok {
-		e.Msg, e.Hint = "the provider's certificate is not for "+h.Host, "Use a name of the certificate in the provider's address, or tls.mode verify-ca."
-	}
-	if c, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		e.Msg, e.Hint = "the provider's certificate is not valid: "+c.Error(), "Renew it."
-	}
-	return e
 }
 
 // session is one connection.
