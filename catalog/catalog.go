@@ -105,9 +105,10 @@ func (c *Column) Probe() string {
 }
 
 // Physical is the table's name at the provider. It carries the generation, so
-// that a stale plan fails instead of answering.
+// that a stale plan fails instead of answering. Of the dataset's number it has
+// the part that counts within the database.
 func (t *Table) Physical() string {
-	suffix := "_" + strconv.FormatUint(uint64(t.ID), 10) + "_" + strconv.Itoa(t.Generation)
+	suffix := "_" + strconv.FormatUint(uint64(uint32(t.ID)), 10) + "_" + strconv.Itoa(t.Generation)
 	name := t.Name
 	for len(name)+len(suffix) > 63 {
 		name = strings.ToValidUTF8(name[:len(name)-1], "")

@@ -14,6 +14,7 @@ type Config struct {
 	Listen    Listen
 	Users     map[string]User
 	Databases map[string]Database
+	Created   Created
 	Providers map[string]Provider
 	Keyring   Keyring
 	Audit     string // the audit log's file
@@ -45,6 +46,14 @@ type User struct {
 type Database struct {
 	Policy          string // the policy's file; "": everything is sealed
 	DefaultProvider string // a key of Providers
+	BySQL           bool   // CREATE DATABASE makes it
+}
+
+// Created is what holds for databases that CREATE DATABASE makes and Databases
+// does not name.
+type Created struct {
+	Policy          string // the policy's file; "": everything is sealed
+	DefaultProvider string // a key of Providers; "": that of the database where the statement was given
 }
 
 // A Provider is an untrusted service.
@@ -97,7 +106,10 @@ type Limits struct {
 // PolicyOf loads the policy of a logical database and checks that the
 // providers it names exist. A database without one has everything sealed.
 func (c *Config) PolicyOf(database string, offers technique.List) (*Policy, error) {
-	file := c.Databases[database].Policy
+	file := c.Created.Policy
+	if d, ok := c.Databases[database]; ok {
+		file = d.Policy
+	}
 	if file == "" {
 		return Sealed(offers), nil
 	}

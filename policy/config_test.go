@@ -35,6 +35,7 @@ func show(c *policy.Config) string {
 	fmt.Fprintf(&b, "listen %+v\n", c.Listen)
 	fmt.Fprintf(&b, "users %+v\n", c.Users)
 	fmt.Fprintf(&b, "databases %+v\n", c.Databases)
+	fmt.Fprintf(&b, "created %+v\n", c.Created)
 	fmt.Fprintf(&b, "providers %+v\n", c.Providers)
 	fmt.Fprintf(&b, "keyring %+v\n", c.Keyring)
 	fmt.Fprintf(&b, "audit %s, state %s\n", c.Audit, c.State)

@@ -33,6 +33,7 @@ func (r *configReader) config(root *node) *Config {
 	c.Users = r.users(root)
 	c.Providers = r.providers(root.get("providers"), c.Listen.Postgres)
 	c.Databases = r.databases(root.get("databases"), c.Providers)
+	c.Created = r.created(root.get("created-databases"), c.Providers)
 	k := root.get("keyring")
 	c.Keyring = Keyring{r.path(k, "file"), r.secret(k, "passphrase"), r.secret(k, "root-key")}
 	c.Audit = r.path(root.get("audit"), "file")
@@ -161,16 +162,17 @@ func (r *configReader) databases(n *node, providers map[string]Provider) map[str
 		return databases
 	}
 	names := slices.Sorted(maps.Keys(providers))
+	all := true
 	for _, f := range n.fields {
 		if f.name == "" {
 			r.add(f.at, "the database's name is empty", "")
 		}
-		d := Database{Policy: r.path(f.value, "policy"), DefaultProvider: f.value.text("default-provider")}
+		d := Database{Policy: r.path(f.value, "policy"), DefaultProvider: f.value.text("default-provider"), BySQL: value[bool](f.value.get("created-by-sql"))}
 		_, known := providers[d.DefaultProvider]
 		switch {
 		case len(names) == 0 || known:
 		case d.DefaultProvider != "":
-			r.wrong(f.value.get("default-provider"), "there is no provider "+d.DefaultProvider, suggest(d.DefaultProvider, names))
+			r.noProvider(f.value.get("default-provider"), names)
 		case len(names) == 1:
 			d.DefaultProvider = names[0]
 		default:
@@ -178,8 +180,24 @@ func (r *configReader) databases(n *node, providers map[string]Provider) map[str
 				"choose one of "+enumerate(names, "and"))
 		}
 		databases[f.name] = d
+		all = all && d.BySQL
+	}
+	if all && len(n.fields) > 0 {
+		r.wrong(n, "every database is created by SQL", "name one that exists: it is where CREATE DATABASE can be said")
 	}
 	return databases
+}
+
+func (r *configReader) noProvider(n *node, names []string) {
+	r.wrong(n, "there is no provider "+value[string](n), suggest(value[string](n), names))
+}
+
+func (r *configReader) created(n *node, providers map[string]Provider) Created {
+	c := Created{Policy: r.path(n, "policy"), DefaultProvider: n.text("default-provider")}
+	if _, known := providers[c.DefaultProvider]; c.DefaultProvider != "" && !known && len(providers) > 0 {
+		r.noProvider(n.get("default-provider"), slices.Sorted(maps.Keys(providers)))
+	}
+	return c
 }
 
 // secret reads the fields stem-env and stem-file.

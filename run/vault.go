@@ -58,9 +58,9 @@ func (v *Vault) Carrier(ctx context.Context, t *catalog.Table, c *catalog.Column
 }
 
 // Record returns the codec of Clarus's own records, such as the sealed
-// catalogue: dataset 0, attribute n.
-func (v *Vault) Record(ctx context.Context, n uint32) (technique.Codec, error) {
-	return v.codec(ctx, codecKey{attr: clarus.AttributeID{Attribute: n}, typ: typeBytea, by: catalog.DefaultCell})
+// catalogue. Their datasets have the number 0 within their database.
+func (v *Vault) Record(ctx context.Context, a clarus.AttributeID) (technique.Codec, error) {
+	return v.codec(ctx, codecKey{attr: a, typ: typeBytea, by: catalog.DefaultCell})
 }
 
 func (v *Vault) codec(ctx context.Context, k codecKey) (technique.Codec, error) {

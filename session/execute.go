@@ -160,6 +160,8 @@ func (s *Session) carryOut(ctx context.Context, permit gate.Permit, p *portal, r
 		return s.lockTables(ctx, p.st.st)
 	case sqlast.Maintain:
 		return s.maintain(ctx, p.st.st)
+	case sqlast.Database:
+		return s.database(ctx, p.st.st)
 	case sqlast.Explain:
 		return s.explain(ctx, p, row)
 	}

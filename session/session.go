@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -25,7 +24,8 @@ import (
 
 // A Host is what all sessions share.
 type Host struct {
-	Databases map[string]*store.Database
+	Databases *store.Databases
+	Users     map[string]bool // true: an owner
 	Providers map[string]provider.Provider
 	Gate      *gate.Gate
 	Vault     *run.Vault
@@ -42,6 +42,9 @@ type Client interface {
 	Notice(*pgwire.ServerError)
 	ParameterStatus(name, value string)
 	CopyIn(format byte, columns []int16) (func() ([]byte, error), error)
+	// Terminate ends the connection with an error. It may be called from any
+	// goroutine.
+	Terminate()
 }
 
 // A Session belongs to one connection. Its methods are as the front's
@@ -49,6 +52,7 @@ type Client interface {
 type Session struct {
 	host   *Host
 	db     *store.Database
+	stay   *store.Guest // in db
 	client Client
 	id     string
 	who    audit.Principal
@@ -88,14 +92,15 @@ type lease struct {
 
 // Open starts the session of an authenticated user.
 func (h *Host) Open(ctx context.Context, who audit.Principal, params map[string]string, c Client) (*Session, error) {
-	db := h.Databases[who.Database]
-	if db == nil {
-		return nil, &pgwire.ServerError{Severity: "FATAL", Code: "3D000", Message: fmt.Sprintf("database %q does not exist", who.Database)}
+	stay, err := h.Databases.Enter(who.Database, c.Terminate)
+	if err != nil {
+		return nil, err
 	}
-	s := &Session{host: h, db: db, client: c, id: rand.Text(), who: who,
+	s := &Session{host: h, db: stay.Database, stay: stay, client: c, id: rand.Text(), who: who,
 		remotes: remotes{}, statements: map[string]*statement{}, portals: map[string]*portal{}, reported: map[string]string{}}
 	s.settings.start()
 	if err := h.Gate.Record(ctx, audit.Event{Session: s.id, Principal: who, Action: audit.ActionSessionOpen, Outcome: audit.OutcomeDone}); err != nil {
+		stay.Leave()
 		return nil, err
 	}
 	if err := s.connect(ctx); err != nil {
@@ -265,6 +270,7 @@ func (s *Session) Close() {
 	}
 	s.leave()
 	s.disconnect()
+	s.stay.Leave()
 	_ = s.host.Gate.Record(context.Background(), audit.Event{Session: s.id, Principal: s.who, Action: audit.ActionSessionClose, Outcome: audit.OutcomeDone})
 }
 

@@ -274,7 +274,7 @@ func (p *portal) described() []pgwire.Field {
 // asked is the request that the gate judges.
 func (s *Session) asked(p *statement) (audit.Action, audit.Class, []string, []string) {
 	actions := map[sqlast.Kind]audit.Action{sqlast.Query: audit.ActionSelect, sqlast.Insert: audit.ActionInsert, sqlast.Update: audit.ActionUpdate,
-		sqlast.Delete: audit.ActionDelete, sqlast.Merge: audit.ActionMerge, sqlast.DDL: audit.ActionDDL}
+		sqlast.Delete: audit.ActionDelete, sqlast.Merge: audit.ActionMerge, sqlast.DDL: audit.ActionDDL, sqlast.Database: audit.ActionDDL}
 	action, ok := actions[p.st.Kind]
 	if !ok {
 		action = audit.ActionUtility

@@ -45,7 +45,7 @@ func ddlForm(n *pg.Node) *DDLForm {
 	case *pg.Node_CreateTableAsStmt:
 		return createTableAs(v.CreateTableAsStmt)
 	case *pg.Node_GrantStmt:
-		return form("GRANT")
+		return &DDLForm{Tag: "GRANT", Refuse: refuseDatabase(v.GrantStmt.Objtype, "GRANT and REVOKE")}
 	case *pg.Node_AlterDefaultPrivilegesStmt:
 		return form("ALTER DEFAULT PRIVILEGES")
 	case *pg.Node_CreatePolicyStmt:
@@ -53,11 +53,20 @@ func ddlForm(n *pg.Node) *DDLForm {
 	case *pg.Node_AlterPolicyStmt:
 		return form("ALTER POLICY")
 	case *pg.Node_CommentStmt:
-		return form("COMMENT")
+		return &DDLForm{Tag: "COMMENT", Refuse: refuseDatabase(v.CommentStmt.Objtype, "COMMENT")}
 	case *pg.Node_AlterOwnerStmt:
-		return form("ALTER OWNER")
+		return &DDLForm{Tag: "ALTER OWNER", Refuse: refuseDatabase(v.AlterOwnerStmt.ObjectType, "ALTER OWNER")}
 	}
 	return nil
+}
+
+// refuseDatabase refuses what concerns a database as a whole: the twin's have
+// other names.
+func refuseDatabase(t pg.ObjectType, command string) string {
+	if t == pg.ObjectType_OBJECT_DATABASE {
+		return command + " of a database is not supported"
+	}
+	return ""
 }
 
 // AlteredSequence names the sequence of an ALTER SEQUENCE; "" of another statement.

@@ -38,6 +38,7 @@ const (
 	Constraints // SET CONSTRAINTS
 	Do
 	Maintain // VACUUM, ANALYZE, REINDEX, CLUSTER
+	Database // CREATE DATABASE, DROP DATABASE
 )
 
 // IsWrite reports whether k changes rows.
@@ -98,6 +99,8 @@ func kindOf(n *pg.Node) Kind {
 		return Truncate
 	case *pg.Node_VacuumStmt, *pg.Node_ReindexStmt, *pg.Node_ClusterStmt, *pg.Node_CheckPointStmt:
 		return Maintain
+	case *pg.Node_CreatedbStmt, *pg.Node_DropdbStmt:
+		return Database
 	}
 	if ddlForm(n) != nil {
 		return DDL

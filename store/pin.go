@@ -37,10 +37,14 @@ func (p Pin) read() (map[string]int64, error) {
 		err = json.Unmarshal(text, &m)
 	}
 	if err != nil {
-		return nil, &clarus.Error{Op: "state", Attr: p.path, Kind: clarus.Misconfigured, Msg: "the record of schema versions cannot be read",
-			Hint: "Restore the state directory from its backup.", Err: err}
+		return nil, unreadable(p.path, "the record of schema versions", err)
 	}
 	return m, nil
+}
+
+func unreadable(path, what string, err error) error {
+	return &clarus.Error{Op: "state", Attr: path, Kind: clarus.Misconfigured, Msg: what + " cannot be read",
+		Hint: "Restore the state directory from its backup.", Err: err}
 }
 
 // check refuses a schema that is older than what was reached.
@@ -68,11 +72,32 @@ func (p Pin) set(db string, version int64) error {
 		return err
 	}
 	m[db] = version
+	return p.write(m)
+}
+
+// forget forgets a database that is gone.
+func (p Pin) forget(db string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m, err := p.read()
+	if err != nil {
+		return err
+	}
+	delete(m, db)
+	return p.write(m)
+}
+
+func (p Pin) write(m map[string]int64) error {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(p.path), "versions-*")
+	return replace(p.path, text)
+}
+
+// replace puts text in the place of a file's content, durably and all at once.
+func replace(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
@@ -83,5 +108,12 @@ func (p Pin) set(db string, version int64) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), p.path)
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -28,9 +28,13 @@ type Database struct {
 	Policy   *policy.Policy
 	Provider provider.Provider // the one that holds the catalogue, and tables by default
 	Physical string            // the database's name at the provider
-	Records  Records
-	Twin     *twin.Server
-	Pin      Pin
+	// Number sets the database apart from all others under one keyring: its
+	// datasets and its catalogue have numbers that begin with it. It is 0 for a
+	// database that the configuration names and SQL has not made.
+	Number  uint32
+	Records Records
+	Twin    *twin.Server
+	Pin     Pin
 
 	opening sync.Mutex // one reading of the log at a time
 
@@ -41,7 +45,7 @@ type Database struct {
 
 // Records has the codecs of Clarus's own records.
 type Records interface {
-	Record(ctx context.Context, n uint32) (technique.Codec, error)
+	Record(ctx context.Context, a clarus.AttributeID) (technique.Codec, error)
 }
 
 // A Version is one version of the schema with the twin that has it.
@@ -138,7 +142,7 @@ func splitStatements(sql string) []string {
 // read opens all entries. They must be the versions from 1 on, each sealed for
 // its own number.
 func (d *Database) read(ctx context.Context, p provider.Session) ([]entry, error) {
-	codec, err := d.Records.Record(ctx, catalogRecord)
+	codec, err := d.Records.Record(ctx, clarus.AttributeID{Dataset: d.base(), Attribute: catalogRecord})
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +210,7 @@ func (d *Database) rebuild(ctx context.Context, locale []string, entries []entry
 	if err != nil {
 		return err
 	}
-	head := entry{}
+	head := entry{NextDataset: d.base()}
 	if n > 0 {
 		head = entries[n-1]
 	}
@@ -263,7 +267,7 @@ func (d *Database) InForce(v *Version) bool {
 }
 
 // doubtful reports whether the log has to be read anew. d.mu is held.
-func (d *Database) doubtful() bool { return d.suspect || d.current.Twin.Lost() }
+func (d *Database) doubtful() bool { return d.current == nil || d.suspect || d.current.Twin.Lost() }
 
 // Suspect says that the provider may have another version than is in force
 // here: the end of a transaction that changed the schema did not become known.
@@ -304,7 +308,7 @@ func (d *Database) Append(ctx context.Context, p provider.Session, c *catalog.Ca
 	if err != nil {
 		return err
 	}
-	codec, err := d.Records.Record(ctx, catalogRecord)
+	codec, err := d.Records.Record(ctx, clarus.AttributeID{Dataset: d.base(), Attribute: catalogRecord})
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ func runDemo(ctx context.Context, o demoOptions, out, progress io.Writer) (err e
 
 // explain says what can be done with a hospital that is loaded.
 func (d *demo) explain(ctx context.Context, out io.Writer) error {
-	v, err := d.proxy.host.Databases[demoDatabase].Current(ctx)
+	v, err := d.proxy.host.Databases.Get(demoDatabase).Current(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -134,7 +136,10 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.startTwin(ctx); err != nil {
 		return err
 	}
-	s.host = &session.Host{Databases: map[string]*store.Database{}, Providers: map[string]provider.Provider{}, Gate: g, Vault: vault, MaxRows: int(s.cfg.Limits.ResidualRows)}
+	s.host = &session.Host{Users: map[string]bool{}, Providers: map[string]provider.Provider{}, Gate: g, Vault: vault, MaxRows: int(s.cfg.Limits.ResidualRows)}
+	for name, u := range s.cfg.Users {
+		s.host.Users[name] = u.Owner
+	}
 	for name, p := range s.cfg.Providers {
 		if s.host.Providers[name], err = newProvider(s.cfg, name, p, s.log); err != nil {
 			return err
@@ -224,31 +229,54 @@ func newProvider(cfg *policy.Config, name string, p policy.Provider, log *slog.L
 }
 
 func (s *server) openDatabases(ctx context.Context, vault *run.Vault) error {
-	pin, err := store.NewPin(s.cfg.State)
+	var err error
+	s.host.Databases, err = store.NewDatabases(s.cfg.State, func(name, at string) (*store.Database, error) { return s.describe(vault, name, at) })
 	if err != nil {
 		return err
 	}
-	for name, d := range s.cfg.Databases {
-		pol, err := s.cfg.PolicyOf(name, techniques)
-		if err != nil {
-			return err
-		}
-		physical := s.cfg.Providers[d.DefaultProvider].Postgres.Database
-		if physical == "" {
-			physical = name
-		}
-		db := &store.Database{Name: name, Policy: pol, Provider: s.host.Providers[d.DefaultProvider], Physical: physical, Records: vault, Twin: s.twin, Pin: pin}
-		if err := db.Open(ctx); err != nil {
-			return err
-		}
-		s.host.Databases[name] = db
-		if s.host.Builtins == nil {
-			if s.host.Builtins, s.host.System, err = builtins(ctx, db); err != nil {
-				return err
-			}
+	awaited := func(name string) bool { return s.cfg.Databases[name].BySQL }
+	err = s.host.Databases.Open(ctx, slices.Sorted(maps.Keys(s.cfg.Databases)), awaited, func(name string, err error) {
+		s.log.Warn("a database that SQL made cannot be opened, or its rest not removed", "database", name, "reason", describe(err))
+	})
+	if err != nil {
+		return err
+	}
+	list := s.host.Databases.List()
+	if len(list) == 0 {
+		return &clarus.Error{Op: "open", Kind: clarus.Misconfigured, Msg: "there is no database left: all were dropped",
+			Hint: "Name one that exists at its provider in the configuration, under databases."}
+	}
+	for _, db := range list {
+		if s.host.Builtins, s.host.System, err = builtins(ctx, db); err == nil {
+			return nil
 		}
 	}
-	return nil
+	return err
+}
+
+// describe is a logical database as the configuration has it; at is its
+// provider, "" where the configuration decides.
+func (s *server) describe(vault *run.Vault, name, at string) (*store.Database, error) {
+	pol, err := s.cfg.PolicyOf(name, techniques)
+	if err != nil {
+		return nil, err
+	}
+	if d, ok := s.cfg.Databases[name]; at == "" && ok {
+		at = d.DefaultProvider
+	} else if at == "" {
+		at = s.cfg.Created.DefaultProvider
+	}
+	db := &store.Database{Name: name, Policy: pol, Physical: cmp.Or(s.cfg.Providers[at].Postgres.Database, name), Records: vault, Twin: s.twin}
+	if at == "" {
+		return db, nil
+	}
+	p, ok := s.host.Providers[at]
+	if !ok {
+		return nil, &clarus.Error{Op: "open", Attr: name, Kind: clarus.Misconfigured, Msg: "the database was made at provider " + at + ", which the configuration does not have",
+			Hint: "Name the provider again."}
+	}
+	db.Provider = p
+	return db, nil
 }
 
 // builtins asks the twin what PostgreSQL itself brings.

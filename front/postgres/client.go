@@ -31,6 +31,10 @@ func (cl *Client) Notification(pid uint32, channel, payload string) {
 	cl.c.notify(notification{pid, channel, payload})
 }
 
+// Terminate ends the connection, whatever it does, with an error. It may be
+// called at any time from any goroutine.
+func (cl *Client) Terminate() { cl.c.stop(errTerminated) }
+
 // FlushIfIdle sends what was written if the client waits for it, that is, if
 // it has not sent more already. The error says that the client is gone.
 func (cl *Client) FlushIfIdle() error {

@@ -238,7 +238,7 @@ func (c *conn) readError(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		if c.halted() {
-			return errShutdown
+			return c.ending()
 		}
 		return fatalf("57014", "canceling authentication due to timeout")
 	case errors.Is(err, pgwire.ErrTooLarge):

@@ -36,6 +36,9 @@ var errGone = errors.New("the client is gone")
 // errShutdown is told to clients when the server stops.
 var errShutdown = fatalf("57P01", "terminating connection because Clarus is stopping")
 
+// errTerminated is told to a client whose connection an administrator ended.
+var errTerminated = fatalf("57P01", "terminating connection due to administrator command")
+
 // A panicError is a panic in a session, already logged.
 type panicError struct{}
 

@@ -51,7 +51,7 @@ func (c *conn) read() (pgwire.Frame, error) {
 		c.waiting = false
 		c.mu.Unlock()
 		if c.halted() {
-			return f, errShutdown
+			return f, c.ending()
 		}
 	}
 	if err != nil {
@@ -65,7 +65,7 @@ func (c *conn) wait() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx.Err() != nil || c.stopping && c.settled && c.status == 'I' {
-		return errShutdown
+		return c.ending()
 	}
 	if c.settled && len(c.queue) > 0 {
 		c.sendQueue()
@@ -85,10 +85,11 @@ func (c *conn) halted() bool {
 }
 
 // stop asks the connection to end as soon as it is idle outside a transaction
-// or, with force, at once.
-func (c *conn) stop(force bool) {
+// or, with a reason, at once.
+func (c *conn) stop(reason error) {
+	force := reason != nil
 	if force {
-		c.end(errShutdown)
+		c.end(reason)
 		go c.cancelSession()
 	}
 	c.mu.Lock()
@@ -186,6 +187,14 @@ func (c *conn) cause(err error) error {
 		return err
 	case errors.Is(context.Cause(c.ctx), errGone):
 		return errGone
+	}
+	return c.ending()
+}
+
+// ending is why a connection that was told to end does so.
+func (c *conn) ending() error {
+	if errors.Is(context.Cause(c.ctx), errTerminated) {
+		return errTerminated
 	}
 	return errShutdown
 }

@@ -158,13 +158,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 	ended := make(chan struct{})
 	go func() { s.running.Wait(); close(ended) }()
-	s.each(func(c *conn) { c.stop(false) })
+	s.each(func(c *conn) { c.stop(nil) })
 	select {
 	case <-ended:
 		return nil
 	case <-ctx.Done():
 	}
-	s.each(func(c *conn) { c.stop(true) })
+	s.each(func(c *conn) { c.stop(errShutdown) })
 	select {
 	case <-ended:
 	case <-time.After(grace):

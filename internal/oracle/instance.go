@@ -23,7 +23,7 @@ import (
 
 // An Instance is Clarus under one policy, with a provider of its own: an
 // unchanged PostgreSQL that logs every statement, where Clarus is the plain
-// role that owns its database, reached through a relay that records.
+// role that owns its database and may make others, reached through a relay that records.
 type Instance struct {
 	*Target
 	Provider *Cluster
@@ -47,6 +47,7 @@ const configuration = `version: 1
 listen: {postgres: 127.0.0.1:0, tls: %s}
 users: {app: {password-env: APP_PASSWORD, owner: true}, report: {password-env: REPORT_PASSWORD}}
 databases: {app: {policy: policy.yaml}}
+created-databases: {policy: policy.yaml}
 providers: {cloud-a: {postgres: {address: "%s", database: app, user: clarus, password-env: CLOUD_A_PASSWORD, tls: %s}, jurisdiction: DE}}
 keyring: {file: keyring.json, passphrase-env: CLARUS_PASSPHRASE}
 audit: {file: audit.jsonl}
@@ -157,7 +158,7 @@ func (w *World) provide(ctx context.Context, i *Instance, settings ...string) (e
 		return err
 	}
 	i.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(i.Provider.Port)))
-	return i.Provider.Admin(ctx, "postgres", "CREATE ROLE clarus LOGIN PASSWORD '"+Password+"'", "CREATE DATABASE app OWNER clarus")
+	return i.Provider.Admin(ctx, "postgres", "CREATE ROLE clarus LOGIN CREATEDB PASSWORD '"+Password+"'", "CREATE DATABASE app OWNER clarus")
 }
 
 func (i *Instance) configure(policy []byte) error {

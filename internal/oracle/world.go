@@ -74,7 +74,7 @@ func (w *World) start(ctx context.Context) error {
 		return err
 	}
 	err = w.plain.Admin(ctx, "postgres",
-		"CREATE ROLE app LOGIN PASSWORD '"+Password+"'", "CREATE ROLE report LOGIN PASSWORD '"+Password+"'",
+		"CREATE ROLE app LOGIN CREATEDB PASSWORD '"+Password+"'", "CREATE ROLE report LOGIN PASSWORD '"+Password+"'",
 		"CREATE DATABASE app OWNER app", "CREATE DATABASE self OWNER app")
 	if err != nil {
 		return err

@@ -1,4 +1,7 @@
 -- A small stand-in for the Chinook media store, with its tables and invented rows.
+DROP DATABASE IF EXISTS chinook;
+CREATE DATABASE chinook;
+\c chinook;
 
 CREATE TABLE album (album_id INT NOT NULL, title VARCHAR(160) NOT NULL, artist_id INT NOT NULL, CONSTRAINT album_pkey PRIMARY KEY (album_id));
 CREATE TABLE artist (artist_id INT NOT NULL, name VARCHAR(120), CONSTRAINT artist_pkey PRIMARY KEY (artist_id));
