@@ -70,12 +70,13 @@ const (
 	ActionIntegrity    Action = "integrity" // something did not open, did not fit, or was lost
 	ActionKeyEpoch     Action = "key-epoch"
 	ActionConfig       Action = "config"
+	ActionRecover      Action = "recover" // the owner confirms the schema that a provider shows
 )
 
 var actions = []Action{
 	ActionSessionOpen, ActionSessionClose, ActionAuthFailed, ActionSelect, ActionInsert,
 	ActionUpdate, ActionDelete, ActionMerge, ActionCopyIn, ActionCopyOut, ActionDDL,
-	ActionUtility, ActionRefused, ActionIntegrity, ActionKeyEpoch, ActionConfig,
+	ActionUtility, ActionRefused, ActionIntegrity, ActionKeyEpoch, ActionConfig, ActionRecover,
 }
 
 // A Class is the class of plan that a statement got; empty where there was none.

@@ -23,15 +23,17 @@ type change struct {
 	scratch    *lease
 	catalog    *catalog.Catalog
 	statements []store.Statement
-	base       int64 // the version that it started from
+	base       *store.Version // the version that it started from
+	next       *store.Next    // once it is saved
 }
 
 // save stores the next version of the schema in the provider's transaction.
 func (c *change) save(ctx context.Context, s *Session) error {
 	next := *c.catalog
-	next.Version = c.base + 1
+	next.Version = c.base.Catalog.Version + 1
 	c.catalog = &next
-	return s.db.Append(ctx, s.home(), c.catalog, c.statements)
+	c.next = &store.Next{Catalog: c.catalog, Base: c.base, Statements: c.statements, Scratch: c.scratch.Scratch}
+	return s.db.Append(ctx, s.home(), c.next)
 }
 
 // startDDL takes the schema's lock and a scratch database for the transaction.
@@ -71,7 +73,7 @@ func (s *Session) startDDL(ctx context.Context) error {
 		return err
 	}
 	l.settled = -1
-	s.ddl = &change{scratch: l, catalog: s.version.Catalog, base: s.version.Catalog.Version}
+	s.ddl = &change{scratch: l, catalog: s.version.Catalog, base: s.version}
 	return nil
 }
 
@@ -97,7 +99,7 @@ func (s *Session) settleDDL(ctx context.Context, committed bool) error {
 		c.scratch.Drop()
 		return nil
 	}
-	return s.db.Publish(context.WithoutCancel(ctx), c.catalog, c.scratch.Scratch)
+	return s.db.Publish(context.WithoutCancel(ctx), c.next)
 }
 
 // schema carries out a DDL statement and returns its tag.

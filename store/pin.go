@@ -13,7 +13,7 @@ import (
 )
 
 // A Pin remembers on this side which version of each database's schema was
-// reached.
+// reached, and its digest.
 type Pin struct {
 	path string
 	mu   *sync.Mutex
@@ -27,8 +27,23 @@ func NewPin(dir string) (Pin, error) {
 	return Pin{path: filepath.Join(dir, "versions.json"), mu: &sync.Mutex{}}, nil
 }
 
-func (p Pin) read() (map[string]int64, error) {
-	m := map[string]int64{}
+// A reached is what is pinned of one database.
+type reached struct {
+	Version int64  `json:"version"`
+	Digest  string `json:"digest,omitempty"` // "" where an older Clarus wrote it
+}
+
+// UnmarshalJSON also takes a bare number, as older Claruses wrote it.
+func (r *reached) UnmarshalJSON(text []byte) error {
+	if json.Unmarshal(text, &r.Version) == nil {
+		return nil
+	}
+	type plain reached
+	return json.Unmarshal(text, (*plain)(r))
+}
+
+func (p Pin) read() (map[string]reached, error) {
+	m := map[string]reached{}
 	text, err := os.ReadFile(p.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
@@ -47,31 +62,56 @@ func unreadable(path, what string, err error) error {
 		Hint: "Restore the state directory from its backup.", Err: err}
 }
 
-// check refuses a schema that is older than what was reached.
-func (p Pin) check(db string, version int64) error {
+// get returns what is pinned of a database.
+func (p Pin) get(db string) (r reached, known bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m, err := p.read()
-	if err != nil {
+	r, known = m[db]
+	return r, known, err
+}
+
+// ErrUnconfirmed says that the provider shows a schema of which this side
+// knows nothing, and that the owner has not confirmed it.
+var ErrUnconfirmed = errors.New("the owner has not confirmed that")
+
+// check refuses a log that is not the one that was reached, or what follows on it.
+func (p Pin) check(db string, h *history) error {
+	at, known, err := p.get(db)
+	switch {
+	case err != nil:
 		return err
-	}
-	if version < m[db] {
+	case !known && h.version() > 0:
+		return &clarus.Error{Op: "open", Attr: db, Kind: clarus.Integrity, Err: ErrUnconfirmed,
+			Msg: fmt.Sprintf("the provider shows version %d of the schema with digest %s, but the state directory does not know this database", h.version(), h.digest()),
+			Hint: "Restore the state directory from its backup. If there is none, compare the digest with the one that you noted, and confirm it: " +
+				"clarus recover --database " + db + " --digest DIGEST."}
+	case h.version() < at.Version:
 		return &clarus.Error{Op: "open", Attr: db, Kind: clarus.Integrity,
-			Msg:  fmt.Sprintf("the provider shows version %d of the schema, but version %d was reached", version, m[db]),
-			Hint: "The provider rolled the database back, or it is another one. Restore it, or remove the entry from the state directory if this is what you want."}
+			Msg:  fmt.Sprintf("the provider shows version %d of the schema, but version %d was reached", h.version(), at.Version),
+			Hint: "The provider rolled the database back, or it is another one. Restore it. If going back is what you want, confirm the older version with clarus recover."}
+	case at.Digest != "" && at.Digest != h.digests[at.Version].String():
+		return &clarus.Error{Op: "open", Attr: db, Kind: clarus.Integrity,
+			Msg: fmt.Sprintf("version %d of the schema at the provider is not the one that was reached", at.Version),
+			Hint: "The provider shows the history of another database or of another Clarus with the same keyring, or the state directory is older than a restored provider. " +
+				"Restore what belongs together. If the provider's history is what you want, confirm it with clarus recover."}
 	}
 	return nil
 }
 
 // set records a version durably.
-func (p Pin) set(db string, version int64) error {
+func (p Pin) set(db string, version int64, digest Digest) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m, err := p.read()
 	if err != nil {
 		return err
 	}
-	m[db] = version
+	r := reached{Version: version, Digest: digest.String()}
+	if m[db] == r {
+		return nil
+	}
+	m[db] = r
 	return p.write(m)
 }
 
@@ -87,7 +127,7 @@ func (p Pin) forget(db string) error {
 	return p.write(m)
 }
 
-func (p Pin) write(m map[string]int64) error {
+func (p Pin) write(m map[string]reached) error {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -51,35 +50,9 @@ type Records interface {
 // A Version is one version of the schema with the twin that has it.
 type Version struct {
 	Catalog *catalog.Catalog
+	Digest  Digest
 	Twin    *twin.Version
 }
-
-// A Statement is one DDL statement of the log, as it ran on the twin.
-type Statement struct {
-	User       string
-	SearchPath string
-	SQL        string
-}
-
-// An entry is one version in the log at the provider.
-type entry struct {
-	Statements  []Statement
-	Tables      []*catalog.Table
-	NextDataset clarus.DatasetID
-}
-
-const (
-	createSQL = `CREATE SCHEMA IF NOT EXISTS clarus;
-CREATE TABLE IF NOT EXISTS clarus.catalog (version bigint PRIMARY KEY, entry bytea NOT NULL)`
-	lockSQL = "LOCK TABLE clarus.catalog IN SHARE ROW EXCLUSIVE MODE"
-	headSQL = "SELECT coalesce(max(version), 0)::text FROM clarus.catalog"
-	readSQL = "SELECT version, entry FROM clarus.catalog ORDER BY version"
-	addSQL  = "INSERT INTO clarus.catalog (version, entry) VALUES ($1, $2)"
-)
-
-// catalogRecord is the attribute number of catalogue entries among Clarus's
-// own records.
-const catalogRecord = 1
 
 // Open reads the stored schema, checks it against the pin and rebuilds the
 // twin's database from it.
@@ -102,17 +75,20 @@ func (d *Database) Open(ctx context.Context) error {
 			return d.unprepared(err)
 		}
 	}
-	entries, err := d.read(ctx, p)
+	h, err := d.read(ctx, p)
 	if err != nil {
 		return err
 	}
 	if _, err := p.Sync(ctx); err != nil {
 		return err
 	}
-	if err := d.Pin.check(d.Name, int64(len(entries))); err != nil {
+	if err := d.Pin.check(d.Name, h); err != nil {
 		return err
 	}
-	return d.rebuild(ctx, locale[0], entries)
+	if err := d.rebuild(ctx, locale[0], h); err != nil {
+		return err
+	}
+	return d.Pin.set(d.Name, h.version(), h.digest())
 }
 
 func (d *Database) unprepared(err error) error {
@@ -139,51 +115,8 @@ func splitStatements(sql string) []string {
 	return append(list, sql[from:])
 }
 
-// read opens all entries. They must be the versions from 1 on, each sealed for
-// its own number.
-func (d *Database) read(ctx context.Context, p provider.Session) ([]entry, error) {
-	codec, err := d.Records.Record(ctx, clarus.AttributeID{Dataset: d.base(), Attribute: catalogRecord})
-	if err != nil {
-		return nil, err
-	}
-	var list []entry
-	_, err = p.Run(ctx, provider.Statement{SQL: readSQL, Results: []int16{1}}, nil, func(body []byte) error {
-		cells, err := pgwire.Row(body, nil)
-		if err != nil {
-			return err
-		}
-		n := int64(len(list) + 1)
-		if len(cells) != 2 || len(cells[0]) != 8 || int64(binary.BigEndian.Uint64(cells[0])) != n {
-			return d.altered("versions are missing or out of order")
-		}
-		values, err := codec.Open([]clarus.RowID{rowOf(n)}, []clarus.Sealed{cells[1]})
-		if err != nil {
-			return d.altered("version " + strconv.FormatInt(n, 10) + " does not open")
-		}
-		var e entry
-		if err := json.Unmarshal(values[0].Bytes, &e); err != nil {
-			return d.altered("version " + strconv.FormatInt(n, 10) + " is not well formed")
-		}
-		list = append(list, e)
-		return nil
-	})
-	return list, err
-}
-
-func (d *Database) altered(what string) error {
-	return &clarus.Error{Op: "open", Attr: d.Name, Kind: clarus.Integrity, Msg: "the catalogue at the provider was altered: " + what,
-		Hint: "Compare with a backup and audit the provider. Check also that the keyring belongs to this database."}
-}
-
-// rowOf is the row identity of a version's entry.
-func rowOf(n int64) (id clarus.RowID) {
-	copy(id[:], "catalog")
-	binary.BigEndian.PutUint64(id[8:], uint64(n))
-	return id
-}
-
 // rebuild replays the log on a new database of the twin.
-func (d *Database) rebuild(ctx context.Context, locale []string, entries []entry) error {
+func (d *Database) rebuild(ctx context.Context, locale []string, h *history) error {
 	base, err := d.Twin.First(ctx, d.Name, locale[0], locale[1], plan.Denied)
 	if err != nil {
 		return err
@@ -194,7 +127,7 @@ func (d *Database) rebuild(ctx context.Context, locale []string, entries []entry
 		return err
 	}
 	defer base.Retire()
-	for i, e := range entries {
+	for i, e := range h.entries {
 		for _, st := range e.Statements {
 			if err := s.Replay(ctx, st.User, st.SearchPath, st.SQL); err != nil {
 				return fmt.Errorf("replay version %d of the schema on the twin: %w", i+1, err)
@@ -205,22 +138,21 @@ func (d *Database) rebuild(ctx context.Context, locale []string, entries []entry
 	if err != nil {
 		return err
 	}
-	n := int64(len(entries))
-	v, err := s.Promote(ctx, n)
+	v, err := s.Promote(ctx, h.version())
 	if err != nil {
 		return err
 	}
-	head := entry{NextDataset: d.base()}
-	if n > 0 {
-		head = entries[n-1]
+	head := h.head()
+	if h.version() == 0 {
+		head.NextDataset = d.base()
 	}
-	made := catalog.New(n, head.NextDataset, head.Tables, l)
+	made := catalog.New(h.version(), head.NextDataset, head.Tables, l)
 	for _, t := range head.Tables {
 		if t.Relation == nil {
 			return d.altered("table " + t.Schema + "." + t.Name + " is not in the log")
 		}
 	}
-	d.enforce(&Version{Catalog: made, Twin: v})
+	d.enforce(&Version{Catalog: made, Digest: h.digest(), Twin: v})
 	return nil
 }
 
@@ -253,10 +185,7 @@ func (d *Database) settle(ctx context.Context) error {
 	if !doubtful {
 		return nil
 	}
-	if err := d.Open(ctx); err != nil {
-		return err
-	}
-	return d.Pin.set(d.Name, d.number())
+	return d.Open(ctx)
 }
 
 // InForce reports whether v is still the version in force.
@@ -302,35 +231,36 @@ func (d *Database) Lock(ctx context.Context, p provider.Session) error {
 	return nil
 }
 
-// Append stores the next version in the transaction of p.
-func (d *Database) Append(ctx context.Context, p provider.Session, c *catalog.Catalog, statements []Statement) error {
-	text, err := json.Marshal(entry{Statements: statements, Tables: c.Tables, NextDataset: c.NextDataset})
-	if err != nil {
-		return err
-	}
-	codec, err := d.Records.Record(ctx, clarus.AttributeID{Dataset: d.base(), Attribute: catalogRecord})
-	if err != nil {
-		return err
-	}
-	sealed, err := codec.Seal([]clarus.RowID{rowOf(c.Version)}, []clarus.Value{{Bytes: text}})
-	if err != nil {
-		return err
-	}
-	_, err = p.Run(ctx, provider.Statement{SQL: addSQL, Types: []uint32{20, 17}, Formats: []int16{1},
-		Params: [][]byte{binary.BigEndian.AppendUint64(nil, uint64(c.Version)), sealed[0]}}, nil, nil)
-	return err
+// A Next is the version that a transaction makes.
+type Next struct {
+	Catalog    *catalog.Catalog // with the new version's number
+	Base       *Version         // the version that it follows on
+	Statements []Statement
+	Scratch    *twin.Scratch // the twin's database in which the statements ran
+
+	digest Digest // once it is appended
 }
 
-// Publish puts the version that a transaction made in force, after the
-// transaction has committed. scratch is the twin's database in which its DDL ran.
-func (d *Database) Publish(ctx context.Context, c *catalog.Catalog, scratch *twin.Scratch) error {
-	v, err := scratch.Promote(ctx, c.Version)
+// Append stores the next version in the transaction of p.
+func (d *Database) Append(ctx context.Context, p provider.Session, n *Next) error {
+	text, err := json.Marshal(entry{Statements: n.Statements, Tables: n.Catalog.Tables, NextDataset: n.Catalog.NextDataset, Previous: n.Base.Digest[:]})
+	if err != nil {
+		return err
+	}
+	n.digest = n.Base.Digest.then(text)
+	return d.append(ctx, p, n.Catalog.Version, text)
+}
+
+// Publish puts the version that a transaction appended in force, after the
+// transaction has committed.
+func (d *Database) Publish(ctx context.Context, n *Next) error {
+	v, err := n.Scratch.Promote(ctx, n.Catalog.Version)
 	if err == nil {
-		d.enforce(&Version{Catalog: c, Twin: v})
+		d.enforce(&Version{Catalog: n.Catalog, Digest: n.digest, Twin: v})
 	} else {
 		d.Suspect() // the provider has it: the log is replayed when the schema is needed next
 	}
-	return d.Pin.set(d.Name, c.Version)
+	return d.Pin.set(d.Name, n.Catalog.Version, n.digest)
 }
 
 // enforce puts a version in force.

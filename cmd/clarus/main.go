@@ -10,12 +10,15 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/clarus-project/clarus/store"
 )
 
 // Exit codes.
 const (
-	exitFailed = 1 // the command could not be carried out
-	exitUsage  = 2 // the command line is wrong
+	exitFailed      = 1 // the command could not be carried out
+	exitUsage       = 2 // the command line is wrong
+	exitUnconfirmed = 3 // the owner has to confirm the schema first
 )
 
 func main() {
@@ -25,17 +28,21 @@ func main() {
 		Use:   "clarus",
 		Short: "Keeps sensitive data protected in clouds that are not trusted",
 		Long: "Keeps sensitive data protected in clouds that are not trusted.\n\n" +
-			"Exit codes: 0 done, 1 the command could not be carried out, 2 the command line is wrong.",
+			"Exit codes: 0 done, 1 the command could not be carried out, 2 the command line is wrong, " +
+			"3 the owner has to confirm the schema that the provider shows (clarus recover).",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	understood := false // the command line was
 	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
-	root.AddCommand(serveCommand(), policyCommand(), demoCommand())
+	root.AddCommand(serveCommand(), policyCommand(), recoverCommand(), demoCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "clarus:", describe(err))
 		if _, wrong := errors.AsType[usageError](err); wrong || !understood {
 			os.Exit(exitUsage)
+		}
+		if errors.Is(err, store.ErrUnconfirmed) {
+			os.Exit(exitUnconfirmed)
 		}
 		os.Exit(exitFailed)
 	}

@@ -149,6 +149,35 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestRecoverSaysWhatIsWrong(t *testing.T) {
+	h := newHouse(t, "127.0.0.1:0", "127.0.0.1:1")
+	digest := strings.Repeat("0", 64)
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"recover"}, exitFailed, "keyring.json"},
+		{[]string{"recover", "--database", "app", "--digest", digest}, exitFailed, "keyring.json"},
+	} {
+		if out, code := h.run(t, good, c.args...); code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("%v: exit %d, want %d and %q\n%s", c.args, code, c.code, c.want, out)
+		}
+	}
+	if out, _ := h.run(t, good, "serve"); !strings.Contains(out, "cannot be reached") {
+		t.Fatal(out) // the keyring was made before
+	}
+	if out, code := h.run(t, good, "recover", "--database", "other"); code != exitUsage || !strings.Contains(out, "the configuration has app") {
+		t.Errorf("a database that is not there: exit %d\n%s", code, out)
+	}
+	if out, code := h.run(t, good, "recover", "--digest", "123"); code != exitUsage || !strings.Contains(out, "64 hexadecimal digits") {
+		t.Errorf("a malformed digest: exit %d\n%s", code, out)
+	}
+	if out, code := h.run(t, good, "recover", "--digest", digest); code != exitFailed || !strings.Contains(out, "cannot be reached") {
+		t.Errorf("a provider that is away: exit %d\n%s", code, out)
+	}
+}
+
 func TestWrongPassphrase(t *testing.T) {
 	h := newHouse(t, "127.0.0.1:0", "127.0.0.1:1")
 	if out, code := h.run(t, good, "serve"); code != exitFailed || !strings.Contains(out, "cannot be reached") {

@@ -136,14 +136,12 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.startTwin(ctx); err != nil {
 		return err
 	}
-	s.host = &session.Host{Users: map[string]bool{}, Providers: map[string]provider.Provider{}, Gate: g, Vault: vault, MaxRows: int(s.cfg.Limits.ResidualRows)}
+	s.host = &session.Host{Users: map[string]bool{}, Gate: g, Vault: vault, MaxRows: int(s.cfg.Limits.ResidualRows)}
 	for name, u := range s.cfg.Users {
 		s.host.Users[name] = u.Owner
 	}
-	for name, p := range s.cfg.Providers {
-		if s.host.Providers[name], err = newProvider(s.cfg, name, p, s.log); err != nil {
-			return err
-		}
+	if err := s.reachProviders(); err != nil {
+		return err
 	}
 	if err := s.openDatabases(ctx, vault); err != nil {
 		return err
@@ -202,6 +200,19 @@ func (s *server) startTwin(ctx context.Context) error {
 	return nil
 }
 
+// reachProviders makes the host's providers, without connecting.
+func (s *server) reachProviders() error {
+	s.host.Providers = map[string]provider.Provider{}
+	for name, p := range s.cfg.Providers {
+		made, err := newProvider(s.cfg, name, p, s.log)
+		if err != nil {
+			return err
+		}
+		s.host.Providers[name] = made
+	}
+	return nil
+}
+
 func newProvider(cfg *policy.Config, name string, p policy.Provider, log *slog.Logger) (provider.Provider, error) {
 	t := pgwire.Target{User: p.Postgres.User, Timeout: 15 * time.Second}
 	host, port, err := net.SplitHostPort(p.Postgres.Address)
@@ -245,6 +256,11 @@ func (s *server) openDatabases(ctx context.Context, vault *run.Vault) error {
 	if len(list) == 0 {
 		return &clarus.Error{Op: "open", Kind: clarus.Misconfigured, Msg: "there is no database left: all were dropped",
 			Hint: "Name one that exists at its provider in the configuration, under databases."}
+	}
+	for _, db := range list {
+		if version, digest, ok := db.Reached(); ok {
+			s.log.Info("schema", "database", db.Name, "version", version, "digest", digest.String())
+		}
 	}
 	for _, db := range list {
 		if s.host.Builtins, s.host.System, err = builtins(ctx, db); err == nil {

@@ -34,7 +34,7 @@ type Instance struct {
 	address string    // where Clarus reaches the provider
 	limits  string    // of the twin, as they stand in the configuration
 	tls     [2]string // of the clients' side and of the provider's, likewise
-	binary  string    // the program, once it was restarted
+	binary  string    // the program
 	cmd     *exec.Cmd
 	exited  chan struct{}
 	err     error
@@ -113,8 +113,8 @@ func (w *World) clarus(ctx context.Context, name, policyFile string, provide fun
 	if err := i.configure(policy); err != nil {
 		return nil, errors.Join(err, i.Stop())
 	}
-	config := filepath.Join(i.Dir, "clarus.yaml")
-	if err := i.start(exec.Command(w.binary, "serve", "--config", config)); err != nil {
+	i.binary = w.binary
+	if err := i.Restart(); err != nil {
 		return nil, errors.Join(err, i.Stop())
 	}
 	return i, nil
@@ -174,9 +174,8 @@ func (i *Instance) configure(policy []byte) error {
 
 // start starts the program and learns its address.
 func (i *Instance) start(cmd *exec.Cmd) error {
-	i.cmd, cmd.Dir = cmd, i.Dir
-	cmd.Env = append(cmd.Env, "PATH="+os.Getenv("PATH"), "HOME="+i.Dir, "APP_PASSWORD="+Password, "REPORT_PASSWORD="+Password,
-		"CLOUD_A_PASSWORD="+Password, "CLARUS_PASSPHRASE=correct horse battery staple")
+	i.cmd = cmd
+	i.prepare(cmd)
 	address, err := i.launch()
 	if err != nil {
 		return err
@@ -190,6 +189,25 @@ func (i *Instance) start(cmd *exec.Cmd) error {
 		i.Target.Host, i.Target.Port = host, uint16(n)
 	}
 	return err
+}
+
+// prepare gives a command of the program its directory and environment.
+func (i *Instance) prepare(cmd *exec.Cmd) {
+	cmd.Dir = i.Dir
+	cmd.Env = append(cmd.Env, "PATH="+os.Getenv("PATH"), "HOME="+i.Dir, "APP_PASSWORD="+Password, "REPORT_PASSWORD="+Password,
+		"CLOUD_A_PASSWORD="+Password, "CLARUS_PASSPHRASE=correct horse battery staple")
+}
+
+// Command runs another command of the program on the instance's configuration
+// and returns what it printed and its exit code.
+func (i *Instance) Command(ctx context.Context, args ...string) (string, int, error) {
+	cmd := exec.CommandContext(ctx, i.binary, append(args, "--config", filepath.Join(i.Dir, "clarus.yaml"))...)
+	i.prepare(cmd)
+	out, err := cmd.CombinedOutput()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return string(out), exit.ExitCode(), nil
+	}
+	return string(out), 0, err
 }
 
 // twin is the directory of the logical twin.

@@ -51,7 +51,7 @@ func (i *Instance) Kill(ctx context.Context, victim string, choice *rand.Rand) e
 
 // restart kills the proxy and starts it again on the same port.
 func (i *Instance) restart() error {
-	binary, config := i.cmd.Path, filepath.Join(i.Dir, "clarus.yaml")
+	config := filepath.Join(i.Dir, "clarus.yaml")
 	text, err := os.ReadFile(config)
 	if err != nil {
 		return err
@@ -62,7 +62,6 @@ func (i *Instance) restart() error {
 	}
 	_ = i.cmd.Process.Kill()
 	<-i.exited
-	i.binary = binary
 	return i.Restart()
 }
 
@@ -75,7 +74,7 @@ func (i *Instance) Restart() error {
 // Clone starts a proxy on a copy of this side, at the same provider. Only
 // StopClarus is to be called on it.
 func (i *Instance) Clone(name string) (*Instance, error) {
-	c := &Instance{Target: &Target{Name: name, Database: i.Database}, Dir: filepath.Join(filepath.Dir(i.Dir), name), binary: i.cmd.Path}
+	c := &Instance{Target: &Target{Name: name, Database: i.Database}, Dir: filepath.Join(filepath.Dir(i.Dir), name), binary: i.binary}
 	c.Log = filepath.Join(c.Dir, "clarus.log")
 	if err := os.Mkdir(c.Dir, 0o755); err != nil {
 		return nil, err

@@ -2,6 +2,10 @@ package oracle_test
 
 import (
 	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -54,6 +58,12 @@ func TestRolledBack(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "rolled the database back") {
 		t.Errorf("the start after the rollback: %v", err)
 	}
+	// The same entry under the next number opens nowhere.
+	provider("INSERT INTO clarus.catalog SELECT max(version) + 1, (SELECT entry FROM kept ORDER BY version LIMIT 1) FROM clarus.catalog")
+	if err := i.Restart(); err == nil || !strings.Contains(err.Error(), "was altered") {
+		t.Errorf("the start on an entry of another place: %v", err)
+	}
+	provider("DELETE FROM clarus.catalog WHERE version = (SELECT max(version) FROM kept)")
 	provider("INSERT INTO clarus.catalog SELECT * FROM kept ORDER BY version DESC LIMIT 1", "DROP TABLE kept")
 	if err := i.Restart(); err != nil {
 		t.Fatal(err)
@@ -62,6 +72,102 @@ func TestRolledBack(t *testing.T) {
 	mustRows(t, s, "INSERT INTO rb_note VALUES (2, 'cnryrolledtwo', 'cnryrolledmore')")
 	if r := mustRows(t, s, "SELECT note, more FROM rb_note ORDER BY id"); len(r) != 2 || r[1][1] != "cnryrolledmore" {
 		t.Errorf("after the repair: %v", r)
+	}
+}
+
+// TestStateLost takes the state directory away: Clarus does not start before
+// the owner confirmed the digest of what the provider shows, and an older
+// version does not pass for the one that was noted.
+func TestStateLost(t *testing.T) {
+	i, err := world.Clarus(t.Context(), "statelost", "testdata/policy-sealed.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Stop()
+	s := connect(t, i.Target)
+	mustRows(t, s, "CREATE TABLE lost_note (id int PRIMARY KEY, note text)")
+	mustRows(t, s, "ALTER TABLE lost_note ADD COLUMN more text")
+	mustRows(t, s, "INSERT INTO lost_note VALUES (1, 'cnrystatelost', 'cnrystatemore')")
+	command := func(want int, args ...string) string {
+		t.Helper()
+		out, code, err := i.Command(t.Context(), append([]string{"recover"}, args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code != want {
+			t.Errorf("recover %v: exit %d, want %d\n%s", args, code, want, out)
+		}
+		return out
+	}
+	provider := func(statements ...string) {
+		t.Helper()
+		if err := i.Provider.Admin(t.Context(), "app", statements...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	starts := func(want int, says string) {
+		t.Helper()
+		err := i.Restart()
+		exit, _ := errors.AsType[*exec.ExitError](err)
+		if exit == nil || exit.ExitCode() != want || !strings.Contains(err.Error(), says) {
+			t.Errorf("the start: %v, want exit %d and %q", err, want, says)
+		}
+	}
+	shown := regexp.MustCompile(`holds version 2 of the schema, digest ([0-9a-f]{64})\n.*knows version 2 as reached`).FindStringSubmatch(command(0))
+	if shown == nil {
+		t.Fatal("the digest is not shown while Clarus runs")
+	}
+	noted := shown[1]
+	if out := command(1, "--digest", noted); !strings.Contains(out, "audit") {
+		t.Errorf("a confirmation beside a running Clarus: %s", out)
+	}
+	if err := i.StopClarus(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(i.Dir, "state")); err != nil {
+		t.Fatal(err)
+	}
+	starts(3, "digest "+noted)
+	if out := command(0); !strings.Contains(out, noted) || !strings.Contains(out, "does not know this database") {
+		t.Errorf("what is shown after the loss: %s", out)
+	}
+	provider("CREATE TABLE kept AS SELECT * FROM clarus.catalog", "DELETE FROM clarus.catalog WHERE version = 2")
+	if out := command(1, "--digest", noted); !strings.Contains(out, "version 1 of the schema with another digest") {
+		t.Errorf("an older version under the newer one's digest: %s", out)
+	}
+	starts(3, "recover")
+	provider("INSERT INTO clarus.catalog SELECT * FROM kept WHERE version = 2", "DROP TABLE kept")
+	command(2, "--digest", noted[:10])
+	command(2, "--digest", noted, "--database", "other")
+	command(0, "--digest", noted)
+	if err := i.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if r := mustRows(t, connect(t, i.Target), "SELECT note, more FROM lost_note"); len(r) != 1 || r[0][1] != "cnrystatemore" {
+		t.Errorf("after the confirmation: %v", r)
+	}
+	// What is pinned is the version itself, not its number only.
+	if err := i.StopClarus(); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(i.Dir, "state", "versions.json")
+	text, err := os.ReadFile(state)
+	if err != nil || !strings.Contains(string(text), noted) {
+		t.Fatalf("the state holds %s, %v", text, err)
+	}
+	other := strings.Map(func(r rune) rune { return '0' + (r-'0'+1)%10 }, noted[:1]) + noted[1:]
+	if err := os.WriteFile(state, []byte(strings.Replace(string(text), noted, other, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	starts(1, "not the one that was reached")
+	log, err := os.ReadFile(filepath.Join(i.Dir, "audit.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, outcome := range []string{"intent", "failed", "done"} {
+		if !regexp.MustCompile(`"action":"recover".*"outcome":"` + outcome + `"`).Match(log) {
+			t.Errorf("the audit log has no recover with outcome %s", outcome)
+		}
 	}
 }
 
