@@ -24,10 +24,10 @@ const module = "github.com/clarus-project/clarus"
 // for tests: they import anything, and only tests import them.
 const floors = `
 0  .
-1  secret sqlast pgwire pgvalue pgserver
-2  technique keys provider audit catalog
-3  policy analyze
-4  technique/* keys/* provider/* audit/* twin sentinel
+1  secret sqlast pgwire pgvalue pgserver publish/table publish/hierarchy
+2  technique keys provider audit catalog publish/model
+3  policy analyze publish/check publish/recode
+4  publish/report technique/* keys/* provider/* audit/* twin sentinel
 5  plan ddl gate object publish
 6  run store
 7  session

@@ -17,6 +17,9 @@ func ConfigSchema() []byte { return published("config") }
 // PolicySchema returns the published JSON Schema of policy files.
 func PolicySchema() []byte { return published("policy") }
 
+// PublishSchema returns the published JSON Schema of publishing policies.
+func PublishSchema() []byte { return published("publish") }
+
 func published(name string) []byte {
 	b, err := schemas.ReadFile("schema/" + name + ".schema.json")
 	if err != nil {
@@ -32,8 +35,9 @@ type grammar struct {
 }
 
 var (
-	configGrammar = sync.OnceValue(func() grammar { return compile("config") })
-	policyGrammar = sync.OnceValue(func() grammar { return compile("policy") })
+	configGrammar  = sync.OnceValue(func() grammar { return compile("config") })
+	policyGrammar  = sync.OnceValue(func() grammar { return compile("policy") })
+	publishGrammar = sync.OnceValue(func() grammar { return compile("publish") })
 )
 
 // compile panics on a broken schema: it is embedded, and the tests load it.

@@ -18,7 +18,7 @@ func asClarus(err error) *clarus.Error {
 }
 
 func TestPublishedSchemas(t *testing.T) {
-	for file, got := range map[string][]byte{"config": policy.ConfigSchema(), "policy": policy.PolicySchema()} {
+	for file, got := range map[string][]byte{"config": policy.ConfigSchema(), "policy": policy.PolicySchema(), "publish": policy.PublishSchema()} {
 		want, err := os.ReadFile("schema/" + file + ".schema.json")
 		if err != nil || !bytes.Equal(got, want) || !json.Valid(got) {
 			t.Errorf("%s: %v", file, err)

@@ -1,0 +1,142 @@
+//go:build bench
+
+package publish_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/clarus-project/clarus/publish/model"
+)
+
+// TestPublishBench runs the command clarus publish on whole files, each time in
+// a process of its own, and writes loss, processor time and memory into
+// docs/benchmarks.md. It uses ../shared/data/adult, and anon-score beside it as
+// judge; without them it measures a stand-in and writes nothing.
+func TestPublishBench(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "clarus")
+	if out, err := exec.Command("go", "build", "-o", program, "../cmd/clarus").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	a := loadAdult(t)
+	var rows strings.Builder
+	rows.WriteString("| table | model | loss (LM) | by anon-score | rows suppressed | aim | ARX | CPU | memory |\n|---|---|--:|--:|--:|--:|---|--:|--:|\n")
+	aims := append(adultTargets[:len(adultTargets):len(adultTargets)], adultTarget{"k=5", 5, nil, 0.014, ".0814, 71 s, 1 GB"})
+	for i, target := range aims {
+		data, name := a, "Adult, 30,162 rows"
+		if i == len(adultTargets) {
+			data, name = a.scaled(1_000_000), "the same scaled up, 1,000,000 rows"
+		}
+		m := measure(t, program, dir, data, target)
+		fmt.Fprintf(&rows, "| %s | %s | %.4f | %s | %d | %.4f | %s | %.2f s | %d MB |\n", name, target.name, m.loss, m.judged, m.suppressed, target.loss, target.arx, m.cpu, m.memory)
+	}
+	t.Log("\n" + rows.String())
+	if a.real {
+		tabulate(t, "publish", rows.String())
+	}
+}
+
+type measured struct {
+	loss, cpu  float64
+	suppressed int
+	memory     int // megabytes
+	judged     string
+}
+
+// measure publishes by the command.
+func measure(t *testing.T, program, dir string, a *adult, target adultTarget) measured {
+	t.Helper()
+	for name, text := range a.files {
+		write(t, dir, "h_"+name+".csv", []byte(text))
+	}
+	write(t, dir, "in.csv", a.data)
+	policy := fmt.Sprintf("version: 1\nrelease: {k: %d, order: keep}\nattributes:\n", target.k)
+	for _, name := range adultNames {
+		kind, more := "quasi-identifier", fmt.Sprintf(", hierarchy: {file: h_%s.csv}", name)
+		if name == "age" {
+			more += ", type: numeric"
+		}
+		if wants, ok := target.confidential[name]; ok {
+			kind, more = "confidential", fmt.Sprintf(", models: [{distinct-l: %g}]", wants[0].L)
+			if wants[0].Kind == model.TCloseness {
+				more = fmt.Sprintf(", models: [{t-closeness: %g}]", wants[0].T)
+			}
+		}
+		policy += fmt.Sprintf("  %s: {class: %s%s}\n", name, kind, more)
+	}
+	write(t, dir, "p.yaml", []byte(policy))
+	cmd := exec.Command(program, "publish", "in.csv", "-p", "p.yaml", "-o", "out.csv", "--report", "r.json", "-q")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	m := measured{cpu: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), memory: int(usage.Maxrss / 1024), judged: "-"}
+	var report struct {
+		Measured struct {
+			Loss       float64 `json:"normalised_loss"`
+			Suppressed int     `json:"suppressed"`
+		} `json:"measured"`
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "r.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &report); err != nil {
+		t.Fatal(err)
+	}
+	m.loss, m.suppressed = report.Measured.Loss, report.Measured.Suppressed
+	if judge, err := filepath.Abs("../../shared/tools/anon-score"); err == nil && exists(judge) {
+		args := []string{"in.csv", "out.csv", "h_", fmt.Sprint(target.k)}
+		for name := range target.confidential {
+			args = append(args, "--sens", name)
+		}
+		cmd := exec.Command(judge, args...)
+		cmd.Dir = dir
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("anon-score: %v", err)
+		}
+		var score struct{ LM float64 }
+		if err := json.Unmarshal(out, &score); err != nil {
+			t.Fatal(err)
+		}
+		m.judged = fmt.Sprintf("%.4f", score.LM)
+	}
+	return m
+}
+
+func exists(path string) bool { _, err := os.Stat(path); return err == nil }
+
+func write(t *testing.T, dir, name string, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tabulate puts a table between its marks in docs/benchmarks.md.
+func tabulate(t *testing.T, name, table string) {
+	t.Helper()
+	path := "../docs/benchmarks.md"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
+	head, rest, ok := strings.Cut(string(text), from)
+	_, tail, found := strings.Cut(rest, to)
+	if !ok || !found {
+		t.Fatalf("%s has no marks for %s", path, name)
+	}
+	if err := os.WriteFile(path, []byte(head+from+table+to+tail), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

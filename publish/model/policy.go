@@ -1,0 +1,69 @@
+package model
+
+import "github.com/clarus-project/clarus"
+
+// A Policy is what an owner wants of a release. Package policy reads it from a
+// file and has checked what can be checked without the data.
+type Policy struct {
+	K              int
+	Subject        string   // attribute that says whose a row is; "": each row is another's
+	Effort         int      // sweeps of refinement; 0: the default
+	KeepOrder      bool     // rows stay in the file's order
+	Seed           *uint64  // of random choices; nil: from the system
+	Missing        []string // values that mean that there is none
+	MissingRefused bool     // a missing value is an error; else a value of its own
+	Attributes     []*Attribute
+}
+
+// Attribute returns the named attribute, or nil.
+func (p *Policy) Attribute(name string) *Attribute {
+	for _, a := range p.Attributes {
+		if a.Name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+// A Type says how the values of an attribute relate.
+type Type string
+
+// The types.
+const (
+	Categorical Type = "categorical"
+	Ordinal     Type = "ordinal"
+	Numeric     Type = "numeric"
+	Date        Type = "date"
+)
+
+// A Cover says what the cells of a quasi-identifier become.
+type Cover string
+
+// The covers.
+const (
+	CoverSet      Cover = "set"      // {a,b,c}
+	CoverInterval Cover = "interval" // [lo,hi]
+	CoverNode     Cover = "node"     // a label of the hierarchy
+)
+
+// An Attribute is what an owner wants of a column.
+type Attribute struct {
+	Name      string
+	Class     clarus.Class
+	Type      Type
+	Cover     Cover
+	Weight    float64  // of the loss in it, against that in others
+	Hierarchy *Source  // nil: none
+	HolesRoot bool     // a value that the hierarchy lacks is published as its root
+	Order     []string // of an ordinal attribute, least first
+	Wants     []Requirement
+}
+
+// A Source says where a hierarchy comes from: exactly one of these.
+type Source struct {
+	File      string    // in ARX's CSV form
+	Intervals []float64 // widths
+	Dates     []string  // units
+	Prefix    []int     // hidden characters
+	Build     bool      // from the data
+}
