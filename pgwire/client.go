@@ -46,10 +46,6 @@ type Client struct {
 	MayReport func(name, value string) error
 }
 
-// dialer finds out within a minute or so that the other machine is gone, also
-// while nothing is sent.
-var dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}}
-
 // Dial connects and authenticates.
 func Dial(ctx context.Context, t Target) (*Client, error) {
 	// What the target says counts, not the environment.

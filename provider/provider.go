@@ -38,7 +38,8 @@ type Session interface {
 	CopyIn(ctx context.Context, sql string, data func() ([]byte, error)) (tag string, err error)
 	// CopyOut runs a COPY … TO STDOUT; frame gets CopyOutResponse and CopyData.
 	CopyOut(ctx context.Context, sql string, frame func(pgwire.Frame) error) (tag string, err error)
-	// Fail makes the open transaction fail, as a wrong statement would.
+	// Fail makes the open transaction fail, as a wrong statement would, also
+	// when ctx has ended. A provider that does not answer has its connection ended.
 	Fail(ctx context.Context) error
 	// Sync ends the implicit transaction and returns the state: 'I' idle, 'T'
 	// in a transaction, 'E' in a failed one.

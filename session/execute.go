@@ -62,8 +62,19 @@ func (p *portal) lastTag(n int) string {
 	return p.tag
 }
 
-// perform has the gate judge the statement, runs it and reports the outcome.
-func (s *Session) perform(ctx context.Context, p *portal, row func([]byte) error) (tag string, err error) {
+// perform carries a statement out, in the time that the client gives it.
+func (s *Session) perform(ctx context.Context, p *portal, row func([]byte) error) (string, error) {
+	ctx, done := s.timed(ctx)
+	defer done()
+	tag, err := s.judged(ctx, p, row)
+	if err != nil && context.Cause(ctx) == errTimeout {
+		err = canceled(ctx, err)
+	}
+	return tag, err
+}
+
+// judged has the gate judge the statement, runs it and reports the outcome.
+func (s *Session) judged(ctx context.Context, p *portal, row func([]byte) error) (tag string, err error) {
 	switch p.st.st.Kind {
 	case sqlast.Transaction:
 		return s.transaction(ctx, p.st.st)

@@ -106,10 +106,14 @@ func (s *Session) allowed(st *sqlast.Statement) error {
 	return &clarus.Error{Op: "execute", Kind: clarus.Aborted, Msg: "current transaction is aborted, commands ignored until end of transaction block"}
 }
 
-// canceled replaces the error of a call that the client canceled.
+// canceled replaces the error of a call that the client canceled, or that took
+// longer than the client wanted.
 func canceled(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
+	}
+	if context.Cause(ctx) == errTimeout {
+		return &clarus.Error{Op: "execute", Kind: clarus.Canceled, Msg: "canceling statement due to statement timeout"}
 	}
 	return &clarus.Error{Op: "execute", Kind: clarus.Canceled, Msg: "canceling statement due to user request"}
 }

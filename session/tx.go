@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/pgwire"
@@ -127,7 +128,7 @@ func (s *Session) savepoint(ctx context.Context, tx sqlast.Tx, text string) (str
 // fail makes the open transaction fail after an error.
 func (s *Session) fail(ctx context.Context) {
 	s.failed, s.doomed = s.block, !s.block
-	_ = s.home().Fail(context.WithoutCancel(ctx))
+	_ = s.home().Fail(ctx)
 }
 
 // Fail says that an error was reported in the extended protocol.
@@ -138,6 +139,8 @@ func (s *Session) Flush(context.Context) error { return nil }
 
 // Sync ends the implicit transaction.
 func (s *Session) Sync(ctx context.Context) (byte, error) {
+	ctx, done := s.run(ctx)
+	defer done()
 	err := s.endImplicit(ctx)
 	status, e := s.home().Sync(ctx)
 	if err == nil {
@@ -199,9 +202,13 @@ func (s *Session) endImplicit(ctx context.Context) error {
 	return err
 }
 
+// rollBackTime is how long a provider may take to roll back.
+const rollBackTime = 30 * time.Second
+
 // rollBack ends the transaction that startDDL began at the provider.
 func (s *Session) rollBack(ctx context.Context) error {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollBackTime)
+	defer cancel()
 	if _, err := s.home().Sync(ctx); err != nil {
 		return err
 	}

@@ -87,6 +87,22 @@ func (w *World) Secured(ctx context.Context, name, policyFile string, ca *pki.Au
 	})
 }
 
+// Behind is Clarus with a network that can fail between it and its provider.
+// The caller must Close that too, before.
+func (w *World) Behind(ctx context.Context, name, policyFile string) (*Instance, *Network, error) {
+	var n *Network
+	i, err := w.clarus(ctx, name, policyFile, func(ctx context.Context, i *Instance) (err error) {
+		if err = w.provide(ctx, i); err == nil {
+			n, err = newNetwork(i.address)
+		}
+		if err == nil {
+			i.address = n.address
+		}
+		return err
+	})
+	return i, n, err
+}
+
 // Certify gives Clarus and the provider new certificates.
 func (i *Instance) Certify(ca *pki.Authority) error {
 	for _, name := range []string{"clarus", "provider"} {

@@ -444,8 +444,11 @@ func (p *session) CopyOut(ctx context.Context, sql string, frame func(pgwire.Fra
 }
 
 // Fail sends what cannot be parsed: the only way for a client to make an open
-// transaction fail at once, as PostgreSQL would after an error.
+// transaction fail at once, as PostgreSQL would after an error. It comes after
+// errors, that ctx has ended among them, so it has a time of its own.
 func (p *session) Fail(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.patience)
+	defer cancel()
 	if p.broken != nil {
 		return p.broken
 	}
