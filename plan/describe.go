@@ -1,42 +1,41 @@
 package plan
 
-import "slices"
-
-// Probes reports whether a fetch compares tags with parameters.
-func (p *Plan) Probes() bool {
+// Probed lists the parameters, from 1, that are compared as tags: their values
+// are needed in binary format.
+func (p *Plan) Probed() []int {
+	var list []int
 	if p.Class == Push {
-		return slices.ContainsFunc(p.Pushed.Params, func(s Slot) bool { return s.Column != nil && s.Param > 0 })
+		for _, s := range p.Pushed.Params {
+			if s.Column != nil && s.Param > 0 {
+				list = append(list, s.Param)
+			}
+		}
+		return list
 	}
 	for _, f := range p.Fetches {
-		if probes(f.Where) {
-			return true
-		}
+		list = probed(f.Where, list)
 	}
-	return false
+	return list
 }
 
-func probes(c Cond) bool {
+func probed(c Cond, list []int) []int {
 	switch c := c.(type) {
 	case All:
 		for _, part := range c {
-			if probes(part) {
-				return true
-			}
+			list = probed(part, list)
 		}
 	case Any:
 		for _, part := range c {
-			if probes(part) {
-				return true
-			}
+			list = probed(part, list)
 		}
 	case Match:
 		for _, p := range c.Probes {
 			if c.By != nil && p.Param > 0 {
-				return true
+				list = append(list, p.Param)
 			}
 		}
 	}
-	return false
+	return list
 }
 
 // Describe tells in lines how the plan is carried out, for EXPLAIN. preview

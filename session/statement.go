@@ -8,6 +8,7 @@ import (
 	"github.com/clarus-project/clarus/analyze"
 	"github.com/clarus-project/clarus/audit"
 	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/provider"
@@ -300,18 +301,27 @@ func datasetNames(tables []*catalog.Table) []string {
 }
 
 // binary returns the parameters in binary format, where a probe needs them and
-// the client sent text: the twin reads them.
+// the client sent text. What cannot be read here the twin reads.
 func (s *Session) binary(ctx context.Context, p *portal) ([][]byte, error) {
-	if !p.st.plan.Probes() {
-		return nil, nil
+	needed := p.st.plan.Probed()
+	out := p.bind.Params
+	for _, n := range needed {
+		if n > len(out) || out[n-1] == nil || p.bind.Format(n-1) != 0 {
+			continue
+		}
+		b, ok := pgvalue.Read(p.st.params[n-1], out[n-1])
+		if !ok {
+			return s.binaryByTwin(ctx, p)
+		}
+		if &out[0] == &p.bind.Params[0] {
+			out = slices.Clone(out)
+		}
+		out[n-1] = b
 	}
-	text := false
-	for i := range p.bind.Params {
-		text = text || p.bind.Format(i) == 0
-	}
-	if !text {
-		return p.bind.Params, nil
-	}
+	return out, nil
+}
+
+func (s *Session) binaryByTwin(ctx context.Context, p *portal) ([][]byte, error) {
 	c, err := s.twin(ctx)
 	if err != nil {
 		return nil, err
