@@ -84,6 +84,16 @@ func (r *Reader) body(n int) ([]byte, error) {
 	return body, nil
 }
 
+// Follows reports whether the next frame is there already, is of this type, and
+// has no body.
+func (r *Reader) Follows(t byte) bool {
+	if r.br.Buffered() < 5 {
+		return false
+	}
+	head, err := r.br.Peek(5)
+	return err == nil && head[0] == t && binary.BigEndian.Uint32(head[1:]) == 4
+}
+
 // Buffered is the number of bytes that can be read without waiting.
 func (r *Reader) Buffered() int { return r.br.Buffered() }
 

@@ -18,6 +18,11 @@ type Statement struct {
 	Formats []int16
 	Params  [][]byte
 	Results []int16 // formats of the result columns; nil: text
+
+	// Ends says that the statement only reads, and that nothing follows it before
+	// Sync: where it is alone in its implicit transaction, the end of that may be
+	// asked for along with it.
+	Ends bool
 }
 
 // A Session is one connection to a provider, with at most one transaction

@@ -40,7 +40,7 @@ func (v *Vault) Push(ctx context.Context, permit gate.Permit, p provider.Session
 
 // pushed binds the parameters of a pushed statement.
 func (v *Vault) pushed(ctx context.Context, pl *plan.Pushed, args Args, results []int16) (provider.Statement, error) {
-	st := provider.Statement{SQL: pl.SQL, Results: make([]int16, len(pl.Columns))}
+	st := provider.Statement{SQL: pl.SQL, Results: make([]int16, len(pl.Columns)), Ends: args.Ends}
 	for i, c := range pl.Columns {
 		if st.Results[i] = 1; c.Client >= 0 {
 			st.Results[i] = results[c.Client]

@@ -19,6 +19,7 @@ type Args struct {
 	Formats []int16 // none: all text; one: for all
 	Values  [][]byte
 	Binary  [][]byte // the values in binary format, where a probe needs them
+	Ends    bool     // as in provider.Statement
 }
 
 func (a Args) format(i int) int16 {

@@ -96,6 +96,7 @@ func (s *Session) readCursor(ctx context.Context, read *portal, c *cursor) error
 			return run.Explain(s.catalog(), err, nil, run.Row{})
 		}
 	}
+	s.last = false
 	_, err := s.perform(ctx, read, s.keep(&c.rows))
 	if err != nil && (!dataError(err) || remote && !s.block) {
 		return err

@@ -226,11 +226,18 @@ func (s *Session) pass(ctx context.Context, p *portal, row func([]byte) error) (
 		}
 		return nil
 	}
-	tag, err := remote.Run(ctx, sent(p), expected, row)
+	st := sent(p)
+	st.Ends = s.ends(p)
+	tag, err := remote.Run(ctx, st, expected, row)
 	if isServer(err) {
 		err = s.passError(err)
 	}
 	return tag, err
+}
+
+// ends reports whether a statement only reads, and is the last before Sync.
+func (s *Session) ends(p *portal) bool {
+	return s.last && s.ddl == nil && p.st.st.Kind == sqlast.Query && !p.st.plan.Effects()
 }
 
 // passError keeps the provider's words about clear data, with logical names.

@@ -34,8 +34,9 @@ func (s *Session) query(ctx context.Context, sql string) error {
 		return nil
 	}
 	s.several = len(list) > 1
-	defer func() { s.several = false }()
-	for _, st := range list {
+	defer func() { s.several, s.last = false, false }()
+	for i, st := range list {
+		s.last = i == len(list)-1
 		if err := s.allowed(st); err != nil {
 			return err
 		}
@@ -256,7 +257,10 @@ func (s *Session) Execute(ctx context.Context, name string, limit int) error {
 		}
 		return nil
 	}
-	if err := s.execute(ctx, p, limit); err != nil {
+	s.last = limit == 0 && s.client.SyncNext()
+	err = s.execute(ctx, p, limit)
+	s.last = false
+	if err != nil {
 		return canceled(ctx, err)
 	}
 	s.report()

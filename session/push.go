@@ -49,7 +49,7 @@ func (s *Session) push(ctx context.Context, permit gate.Permit, p *portal, row f
 	if err != nil {
 		return "", err
 	}
-	args := run.Args{Types: p.st.params, Formats: p.bind.Formats, Values: p.bind.Params}
+	args := run.Args{Types: p.st.params, Formats: p.bind.Formats, Values: p.bind.Params, Ends: s.ends(p)}
 	if args.Binary, err = s.binary(ctx, p); err != nil {
 		return "", err
 	}

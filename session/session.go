@@ -38,6 +38,7 @@ type Host struct {
 // A Client is what a session writes to.
 type Client interface {
 	W() *pgwire.Writer
+	SyncNext() bool // the client sent Sync right after what is carried out now
 	PID() uint32
 	Notice(*pgwire.ServerError)
 	ParameterStatus(name, value string)
@@ -69,6 +70,7 @@ type Session struct {
 	portals    map[string]*portal
 	serial     int  // of the newest portal
 	several    bool // the running query string has several statements
+	last       bool // the client asks for no more than the running statement before Sync
 	block      bool // BEGIN was given
 	failed     bool // the transaction block has failed
 	doomed     bool // the implicit transaction has failed

@@ -99,18 +99,44 @@ var states = []struct {
 		_, err := s.Sync(ctx)
 		return err
 	}},
+	{"kept, parse", once, times(2)}, {"kept, bind", once + message('1', ""), times(2)}, {"kept, describe", once + message('1', "") + message('2', ""), times(2)},
+	{"kept, again", once + once, times(3)}, {"kept, rows", once + once + message('2', ""), times(3)},
+	{"ends", once, func(ctx context.Context, s provider.Session, row func([]byte) error) error {
+		if _, err := s.Run(ctx, provider.Statement{SQL: "SELECT a", Ends: true}, oneColumn, row); err != nil {
+			return err
+		}
+		_, err := s.Sync(ctx)
+		return err
+	}},
+}
+
+// once is a statement from Parse to its end. The second time it is the same,
+// since the statement gets a name, and then it is described no more.
+const once = "1\x00\x00\x00\x04" + "2\x00\x00\x00\x04" + "T\x00\x00\x00\x1a" + oneField + "C\x00\x00\x00\x0dSELECT 0\x00"
+
+func times(n int) func(context.Context, provider.Session, func([]byte) error) error {
+	return func(ctx context.Context, s provider.Session, row func([]byte) error) error {
+		for range n - 1 {
+			if err := run(ctx, s, row); err != nil {
+				return fmt.Errorf("too early: %w", err)
+			}
+		}
+		return run(ctx, s, row)
+	}
 }
 
 const oneField = "\x00\x01a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x19\xff\xff\xff\xff\xff\xff\x00\x00"
 
 func run(ctx context.Context, s provider.Session, row func([]byte) error) error {
-	_, err := s.Run(ctx, provider.Statement{SQL: "SELECT a"}, func(f []pgwire.Field) error {
-		if len(f) != 1 || f[0].Type != 25 || f[0].Format != 0 {
-			return fmt.Errorf("other columns")
-		}
-		return nil
-	}, row)
+	_, err := s.Run(ctx, provider.Statement{SQL: "SELECT a"}, oneColumn, row)
 	return err
+}
+
+func oneColumn(f []pgwire.Field) error {
+	if len(f) != 1 || f[0].Type != 25 || f[0].Format != 0 {
+		return fmt.Errorf("other columns")
+	}
+	return nil
 }
 
 func batch(ctx context.Context, s provider.Session, row func([]byte) error) error {
@@ -196,7 +222,8 @@ func broken(p provider.Session) error { return p.(*session).broken }
 
 // finished reports whether a message is what a state waits for last.
 func finished(state, frame string) bool {
-	last := map[string]string{"execute": "CI", "rows": "CI", "batch": "", "copy in, sent": "CI", "fail": "E", "sync": "Z"}[state]
+	last := map[string]string{"execute": "CI", "rows": "CI", "batch": "", "copy in, sent": "CI", "fail": "E", "sync": "Z",
+		"kept, rows": "CI", "ends": "Z"}[state]
 	return strings.IndexByte(last, frame[0]) >= 0
 }
 

@@ -77,6 +77,8 @@ type session struct {
 	status   byte
 	parsed   string // SQL of the unnamed statement
 	types    []uint32
+	kept     kept
+	syncing  bool // Sync was sent along with the last statement; its answer is still to come
 }
 
 // pinned are the settings that a provider may not change by itself.
@@ -107,6 +109,11 @@ func (p *session) lost(err error) error {
 }
 
 func (p *session) ready() error {
+	if p.syncing && !p.failed {
+		if _, err := p.synced(); err != nil {
+			return err
+		}
+	}
 	switch {
 	case p.broken != nil:
 		return p.broken
@@ -139,9 +146,14 @@ func (p *session) expect(types string) (pgwire.Frame, error) {
 	return f, p.lost(pgwire.Unexpected(f, types[0]))
 }
 
+// send has the server answer what was queued, within the transaction.
 func (p *session) send(ctx context.Context) (stop func(), err error) {
-	stop = p.watch(ctx)
 	p.c.Flush()
+	return p.transmit(ctx)
+}
+
+func (p *session) transmit(ctx context.Context) (stop func(), err error) {
+	stop = p.watch(ctx)
 	if err := p.c.Send(); err != nil {
 		stop()
 		return nil, p.lost(err)
@@ -191,104 +203,6 @@ func sameTypes(a, b []uint32) bool {
 		}
 	}
 	return true
-}
-
-func (p *session) Run(ctx context.Context, s provider.Statement, fields func([]pgwire.Field) error, row func([]byte) error) (string, error) {
-	if err := p.ready(); err != nil {
-		return "", err
-	}
-	parse := p.parse(s)
-	p.c.Bind("", "", s.Formats, s.Params, s.Results)
-	if fields != nil {
-		p.c.Describe('P', "")
-	}
-	p.c.Execute("", 0)
-	stop, err := p.send(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer stop()
-	if parse {
-		if _, err := p.expect("1"); err != nil {
-			return "", err
-		}
-		p.parsed, p.types = s.SQL, s.Types
-	}
-	if _, err := p.expect("2"); err != nil {
-		return "", err
-	}
-	if fields != nil {
-		if err := p.describe(fields); err != nil {
-			return "", err
-		}
-	}
-	return p.rows(row)
-}
-
-func (p *session) describe(fields func([]pgwire.Field) error) error {
-	f, err := p.expect("Tn")
-	if err != nil {
-		return err
-	}
-	var list []pgwire.Field
-	if f.Type == 'T' {
-		if list, err = pgwire.Fields(f.Body); err != nil {
-			return p.lost(&pgwire.ProtocolError{Msg: err.Error()})
-		}
-	}
-	if err := fields(list); err != nil {
-		return p.abandonRows(err)
-	}
-	return nil
-}
-
-func (p *session) rows(row func([]byte) error) (string, error) {
-	var cause error
-	for {
-		types := "CI"
-		if row != nil || cause != nil {
-			types = "CDI"
-		}
-		f, err := p.expect(types)
-		switch {
-		case err != nil:
-			if cause != nil && p.broken == nil {
-				return "", cause
-			}
-			return "", err
-		case f.Type == 'D':
-			if cause = row(f.Body); cause != nil {
-				return "", p.abandonRows(cause)
-			}
-		case f.Type == 'I':
-			return "", nil
-		default:
-			tag, err := pgwire.Tag(f.Body)
-			if err != nil {
-				return "", p.lost(&pgwire.ProtocolError{Msg: err.Error()})
-			}
-			return tag, nil
-		}
-	}
-}
-
-// abandonRows drops the rows that are still to come and fails the transaction.
-func (p *session) abandonRows(cause error) error {
-	for {
-		f, err := p.expect("CD")
-		if err != nil {
-			if p.broken != nil {
-				return err
-			}
-			return cause
-		}
-		if f.Type == 'C' {
-			if err := p.Fail(context.Background()); err != nil {
-				return err
-			}
-			return cause
-		}
-	}
 }
 
 func (p *session) Batch(ctx context.Context, s provider.Statement, params [][][]byte, row func(int, []byte) error) ([]string, int, error) {
@@ -455,6 +369,12 @@ func (p *session) Fail(ctx context.Context) error {
 	if p.failed {
 		return nil
 	}
+	if p.syncing {
+		if status, err := p.synced(); err != nil || status == 'I' {
+			p.failed = err == nil // what was to fail has ended; until Sync nothing more is done
+			return err
+		}
+	}
 	p.dirty, p.parsed = true, ""
 	p.c.Parse("", "clarus: the transaction failed on this side", nil)
 	stop, err := p.send(ctx)
@@ -478,13 +398,22 @@ func (p *session) Sync(ctx context.Context) (byte, error) {
 		if p.status == 0 {
 			p.status = 'I'
 		}
+		p.failed = false
 		return p.status, nil
 	}
 	defer p.watch(ctx)()
-	p.c.Sync()
-	if err := p.c.Send(); err != nil {
-		return 0, p.lost(err)
+	if !p.syncing {
+		p.c.Sync()
+		if err := p.c.Send(); err != nil {
+			return 0, p.lost(err)
+		}
 	}
+	return p.synced()
+}
+
+// synced reads the answer to a Sync.
+func (p *session) synced() (byte, error) {
+	p.syncing = false
 	var cause error
 	for {
 		f, err := p.c.Receive()
@@ -518,5 +447,8 @@ func (p *session) idle(f pgwire.Frame) error {
 		p.parsed = ""
 	}
 	p.status, p.dirty, p.failed = status, false, false
+	if status == 'I' && p.kept.unsettled {
+		p.forgetAll()
+	}
 	return nil
 }
