@@ -37,6 +37,7 @@ type Client struct {
 	key    []byte
 	target Target
 	params map[string]string
+	heard  int
 
 	// Notice is called for every NoticeResponse; nil drops them.
 	Notice func(*ServerError)
@@ -84,6 +85,9 @@ func connectError(err error) error {
 
 // Parameter returns what the server reported in a ParameterStatus.
 func (c *Client) Parameter(name string) string { return c.params[name] }
+
+// Reports counts the ParameterStatus that came since the connection was made.
+func (c *Client) Reports() int { return c.heard }
 
 // PID is the server's process id for this connection.
 func (c *Client) PID() uint32 { return c.pid }
@@ -197,6 +201,7 @@ func (c *Client) report(body []byte) error {
 		}
 	}
 	c.params[name] = value
+	c.heard++
 	return nil
 }
 

@@ -115,9 +115,8 @@ func (s *Session) judged(ctx context.Context, p *portal, row func([]byte) error)
 	if err := s.writable(ctx, p.st); err != nil {
 		return "", err
 	}
-	action, class, datasets, providers := s.asked(p.st)
-	permit, err := s.host.Gate.Authorise(ctx, gate.Request{Session: s.id, Principal: s.who, Action: action, Shape: p.st.shape, Class: class,
-		Datasets: datasets, Providers: providers})
+	request := s.asked(p.st)
+	permit, err := s.host.Gate.Authorise(ctx, request)
 	if err != nil {
 		return "", err
 	}
@@ -128,7 +127,7 @@ func (s *Session) judged(ctx context.Context, p *portal, row func([]byte) error)
 	permit.Done(ctx, gate.Outcome{Rows: rowsOf(tag), SQLSTATE: state(err), Err: err})
 	if clarus.KindOf(err) == clarus.Integrity && err != nil {
 		err = errors.Join(err, s.host.Gate.Record(context.WithoutCancel(ctx), audit.Event{Session: s.id, Principal: s.who,
-			Action: audit.ActionIntegrity, Shape: p.st.shape, Datasets: datasets, Providers: providers,
+			Action: audit.ActionIntegrity, Shape: p.st.shape, Datasets: request.Datasets, Providers: request.Providers,
 			Outcome: audit.OutcomeFailed, SQLSTATE: "XX001"}))
 	}
 	return tag, err
@@ -219,8 +218,9 @@ func (s *Session) pass(ctx context.Context, p *portal, row func([]byte) error) (
 		if len(fields) != len(p.st.fields) {
 			return &clarus.Error{Op: "pass", Kind: clarus.Integrity, Msg: "the provider returned other columns than expected"}
 		}
+		formats := p.results()
 		for i, f := range fields {
-			if f.Type != p.st.fields[i].Type || f.Format != p.results()[i] {
+			if f.Type != p.st.fields[i].Type || f.Format != formats[i] {
 				return &clarus.Error{Op: "pass", Kind: clarus.Integrity, Msg: "the provider returned columns of other types than expected"}
 			}
 		}

@@ -11,6 +11,9 @@ import (
 // provider would say so only of rows that are to change, and know no statement.
 // It is asked only in sessions where a transaction can be READ ONLY.
 func (s *Session) writable(ctx context.Context, p *statement) error {
+	if !s.readOnly {
+		return nil
+	}
 	command := p.st.Writes()
 	if pl := p.plan; command == "" && pl != nil {
 		switch {
@@ -22,7 +25,7 @@ func (s *Session) writable(ctx context.Context, p *statement) error {
 			command = "nextval()"
 		}
 	}
-	if !s.readOnly || command == "" {
+	if command == "" {
 		return nil
 	}
 	var is string

@@ -64,8 +64,12 @@ type Session struct {
 	remotes remotes
 	ddl     *change // DDL of the open transaction
 
-	settings   settings
-	reported   map[string]string
+	settings settings
+	reported map[string]string
+	heard    struct { // what of the twin's reports was looked at
+		client *pgwire.Client
+		count  int
+	}
 	statements map[string]*statement
 	portals    map[string]*portal
 	serial     int  // of the newest portal

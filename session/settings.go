@@ -309,9 +309,10 @@ func (s *Session) resettle(ctx context.Context, reset string) error {
 
 // report tells the client of settings that changed.
 func (s *Session) report() {
-	if s.analyst == nil {
+	if s.analyst == nil || s.heard.client == s.analyst.Client && s.heard.count == s.analyst.Reports() {
 		return
 	}
+	s.heard.client, s.heard.count = s.analyst.Client, s.analyst.Reports()
 	for _, name := range reportable {
 		if v := s.analyst.Parameter(name); v != "" && v != s.reported[name] && s.reported[name] != "" {
 			s.reported[name] = v

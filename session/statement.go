@@ -8,6 +8,7 @@ import (
 	"github.com/clarus-project/clarus/analyze"
 	"github.com/clarus-project/clarus/audit"
 	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/gate"
 	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
@@ -29,6 +30,7 @@ type statement struct {
 	made    *catalog.Catalog
 	edition int // of the settings
 
+	datasets []string             // names of the plan's tables, once they were asked for
 	configs  []sqlast.ConfigCall  // calls of set_config
 	advisory *sqlast.AdvisoryCall // the statement is about an advisory lock
 }
@@ -272,24 +274,29 @@ func (p *portal) described() []pgwire.Field {
 	return fields
 }
 
+var actions = map[sqlast.Kind]audit.Action{sqlast.Query: audit.ActionSelect, sqlast.Insert: audit.ActionInsert, sqlast.Update: audit.ActionUpdate,
+	sqlast.Delete: audit.ActionDelete, sqlast.Merge: audit.ActionMerge, sqlast.DDL: audit.ActionDDL, sqlast.Database: audit.ActionDDL}
+
+var classes = map[plan.Class]audit.Class{plan.Twin: audit.ClassTwin, plan.Pass: audit.ClassPass, plan.Push: audit.ClassPush, plan.Residual: audit.ClassResidual}
+
 // asked is the request that the gate judges.
-func (s *Session) asked(p *statement) (audit.Action, audit.Class, []string, []string) {
-	actions := map[sqlast.Kind]audit.Action{sqlast.Query: audit.ActionSelect, sqlast.Insert: audit.ActionInsert, sqlast.Update: audit.ActionUpdate,
-		sqlast.Delete: audit.ActionDelete, sqlast.Merge: audit.ActionMerge, sqlast.DDL: audit.ActionDDL, sqlast.Database: audit.ActionDDL}
-	action, ok := actions[p.st.Kind]
-	if !ok {
-		action = audit.ActionUtility
+func (s *Session) asked(p *statement) gate.Request {
+	r := gate.Request{Session: s.id, Principal: s.who, Shape: p.shape, Action: audit.ActionUtility}
+	if action, ok := actions[p.st.Kind]; ok {
+		r.Action = action
 	}
 	if p.plan == nil {
-		return action, "", nil, []string{s.db.Provider.Name()}
+		r.Providers = []string{s.db.Provider.Name()}
+		return r
 	}
-	classes := map[plan.Class]audit.Class{plan.Twin: audit.ClassTwin, plan.Pass: audit.ClassPass, plan.Push: audit.ClassPush, plan.Residual: audit.ClassResidual}
-	datasets := datasetNames(p.plan.Tables)
-	var providers []string
+	if p.datasets == nil {
+		p.datasets = datasetNames(p.plan.Tables)
+	}
+	r.Class, r.Datasets = classes[p.plan.Class], p.datasets
 	if p.plan.Provider != "" {
-		providers = []string{p.plan.Provider}
+		r.Providers = []string{p.plan.Provider}
 	}
-	return action, classes[p.plan.Class], datasets, providers
+	return r
 }
 
 func datasetNames(tables []*catalog.Table) []string {

@@ -11,9 +11,7 @@
 package jsonl
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"sync"
@@ -129,20 +127,6 @@ func (s *Sink) Append(ctx context.Context, e audit.Event) audit.Future {
 	s.queue = append(s.queue, en)
 	s.queued += len(body)
 	return en
-}
-
-// encode returns the event as JSON, "<" and "&" as they are.
-func encode(e *audit.Event) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e); err != nil {
-		return nil, &clarus.Error{Op: "audit", Kind: clarus.Internal, Msg: "audit event cannot be encoded", Err: err}
-	}
-	if b.Len() > maxLine-envelope {
-		return nil, &clarus.Error{Op: "audit", Kind: clarus.Limit, Msg: "audit event is too long"}
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // Wait implements audit.Future.
