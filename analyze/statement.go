@@ -41,6 +41,7 @@ type Statement struct {
 	NextValues []uint32   // sequences of identity columns that the statement draws from
 	RegConsts  []RegConst // by type, then OID
 	Params     []Param    // $1, $2, ... that occur, by number
+	Constants  bool       // constants other than NULL, TRUE and FALSE occur
 
 	ModifyingCTE bool // WITH ... AS (INSERT, UPDATE or DELETE)
 	ForUpdate    bool // a locking clause, FOR SHARE and the like included

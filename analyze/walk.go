@@ -112,6 +112,7 @@ func (w *walker) object(n *node) {
 	case "QUERY":
 		w.query(n)
 	case "CONST":
+		st.Constants = st.Constants || !n.field("constisnull").bool() && n.field("consttype").oid() != typeBool
 		w.regConst(n)
 	case "PARAM":
 		if n.field("paramkind").num() == 0 {

@@ -33,6 +33,7 @@ func (env Env) passable(p *Plan, st *analyze.Statement, results []uint32) (strin
 	if why, ok := env.movable(st, results); !ok {
 		return why, false
 	}
+	mixed := false
 	for i := range st.Relations {
 		r := &st.Relations[i]
 		t := env.Catalog.Table(r.OID)
@@ -43,6 +44,14 @@ func (env Env) passable(p *Plan, st *analyze.Statement, results []uint32) (strin
 			return "row security is applied on this side", false
 		}
 		if why, ok := clearColumns(t, r); !ok {
+			return why, false
+		}
+		mixed = mixed || !t.Plain()
+	}
+	// Of a table with protected columns the provider gets to see only values that
+	// stand beside a clear column, as in a push plan: others may be of a protected one.
+	if mixed && (st.Constants || len(st.Params) > 0) {
+		if pushed, why := env.push(st, results); pushed == nil {
 			return why, false
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -167,14 +168,23 @@ func (s *Session) apply(ctx context.Context, name, sql string, local bool) error
 			Hint:    "Available values: " + strings.Join(levels, ", ") + "."}
 	}
 	s.readOnly = s.readOnly || strings.HasSuffix(name, "transaction_read_only")
-	if effect&atProvider != 0 {
-		text := sql
-		if rest, ok := strings.CutPrefix(sql, "SET "); ok && local {
-			text = "SET LOCAL " + rest
-		} else if rest, ok := strings.CutPrefix(sql, "RESET "); ok && local {
-			text = "SET LOCAL " + rest + " TO DEFAULT"
+	var c *twin.Conn
+	if effect&atTwin != 0 || effect&atProvider != 0 && !ordinary.MatchString(sql) {
+		// The twin comes first: what is no value of the setting may be anything, and a provider does not get to see it.
+		var err error
+		if c, err = s.twin(ctx); err != nil {
+			return err
 		}
-		if _, err := s.home().Run(ctx, provider.Statement{SQL: text}, nil, nil); err != nil {
+		if err := c.Do(sql); err != nil {
+			return err
+		}
+		s.settings.edition++ // the twin's connections are settled anew, if the provider refuses
+		if name == "timezone" && ownZone.MatchString(c.Parameter("TimeZone")) {
+			return clarus.Refuse("a time zone with a name of its own", "Use a zone of the tz database, or an offset.")
+		}
+	}
+	if effect&atProvider != 0 {
+		if err := s.setRemote(ctx, sql, local); err != nil {
 			return err
 		}
 	}
@@ -183,13 +193,6 @@ func (s *Session) apply(ctx context.Context, name, sql string, local bool) error
 			s.settings.change(name, sql, local)
 		}
 		return nil
-	}
-	c, err := s.twin(ctx)
-	if err != nil {
-		return err
-	}
-	if err := c.Do(sql); err != nil {
-		return err
 	}
 	if name == "statement_timeout" {
 		if err := clamp(c); err != nil {
@@ -201,6 +204,35 @@ func (s *Session) apply(ctx context.Context, name, sql string, local bool) error
 		s.analyst.settled = s.settings.edition
 	}
 	return nil
+}
+
+// ordinary are settings to words and numbers that say nothing but themselves.
+var ordinary = regexp.MustCompile(`(?i)^(RESET \S+|SET \S+ (TO|=) '?(default|on|off|true|false|yes|no|local|remote_write|remote_apply|` +
+	`serializable|repeatable read|read committed|read uncommitted|-?[0-9.]{1,12} ?(us|ms|s|min|h|d|B|kB|MB|GB|TB)?)'?)$`)
+
+// ownZone finds a POSIX time zone that is called by a word of the user's.
+var ownZone = regexp.MustCompile(`\d.*[A-Za-z]{5}|[A-Za-z]{5}.*\d`)
+
+// setRemote has the provider follow a setting.
+func (s *Session) setRemote(ctx context.Context, sql string, local bool) error {
+	text := sql
+	if rest, ok := strings.CutPrefix(sql, "SET "); ok && local {
+		text = "SET LOCAL " + rest
+	} else if rest, ok := strings.CutPrefix(sql, "RESET "); ok && local {
+		text = "SET LOCAL " + rest + " TO DEFAULT"
+	}
+	_, err := s.home().Run(ctx, provider.Statement{SQL: text}, nil, nil)
+	if !isServer(err) {
+		return err
+	}
+	// PostgreSQL's own words come from the twin, as far as it has any.
+	if c, e := s.twin(ctx); e == nil {
+		if e := c.Do(sql); e != nil {
+			return e
+		}
+		s.settings.edition++
+	}
+	return run.Explain(s.catalog(), err, nil, run.Row{})
 }
 
 // unknown is the error for a setting that is not listed: PostgreSQL's own, if it

@@ -81,6 +81,8 @@ func (s *Session) setStatement(ctx context.Context, st *sqlast.Statement) (strin
 	switch {
 	case set.All:
 		return "RESET", s.resettle(ctx, "RESET ALL")
+	case set.Tx && set.Snapshot:
+		return "", clarus.Refuse("SET TRANSACTION SNAPSHOT is not supported", "Leave it out: there is no snapshot to import.")
 	case set.Tx:
 		text, err := st.Print()
 		if err != nil {
@@ -142,11 +144,19 @@ func (s *Session) show(ctx context.Context, name string, row func([]byte) error)
 	if name == "client_min_messages" {
 		return "SHOW", row(dataRow(levels[s.minMessages()]))
 	}
-	relay := func(body []byte) error { return row(body) }
-	if strings.HasPrefix(name, "transaction_") || (known[name] == atProvider && name != "work_mem") || name == "statement_timeout" {
-		_, err := s.home().Run(ctx, sql("SHOW "+sqlast.Quote(name)), nil, relay)
-		return "SHOW", err
+	if strings.HasPrefix(name, "transaction_") && known[name] != 0 || (known[name] == atProvider && name != "work_mem") || name == "statement_timeout" {
+		value, err := provider.Ask(ctx, s.home(), "SHOW "+sqlast.Quote(name))
+		switch {
+		case isServer(err):
+			return "", run.Explain(s.catalog(), err, nil, run.Row{})
+		case err != nil:
+			return "", err
+		case len(value) != 1 || len(value[0]) != 1:
+			return "", malformedSetting(name)
+		}
+		return "SHOW", row(dataRow(value[0][0]))
 	}
+	relay := func(body []byte) error { return row(body) }
 	c, err := s.twin(ctx)
 	if err != nil {
 		return "", err
@@ -156,6 +166,10 @@ func (s *Session) show(ctx context.Context, name string, row func([]byte) error)
 		quoted = name
 	}
 	return "SHOW", c.Run(twin.Statement{SQL: "SHOW " + quoted}, relay, nil)
+}
+
+func malformedSetting(name string) error {
+	return &clarus.Error{Op: "show", Kind: clarus.Integrity, Msg: "the provider answered SHOW " + name + " with something else", Hint: "Audit the provider."}
 }
 
 func (s *Session) tableByOID(text string) *catalog.Table {

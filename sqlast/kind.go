@@ -165,6 +165,8 @@ type Setting struct {
 	Local   bool
 	Default bool // RESET name, SET name TO DEFAULT
 	Tx      bool // SET TRANSACTION, SET SESSION CHARACTERISTICS
+
+	Snapshot bool // SET TRANSACTION SNAPSHOT
 }
 
 // Setting takes a Set statement apart.
@@ -178,6 +180,7 @@ func (s *Statement) Setting() Setting {
 		set.Default = true
 	case pg.VariableSetKind_VAR_SET_MULTI:
 		set.Tx = strings.HasPrefix(set.Name, "transaction") || strings.HasPrefix(set.Name, "session")
+		set.Snapshot = strings.HasSuffix(set.Name, "snapshot")
 	}
 	return set
 }

@@ -38,6 +38,10 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
+	if err := stageDone(); err != nil {
+		fmt.Fprintln(os.Stderr, "oracle:", err)
+		code = 1
+	}
 	if err := world.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, "oracle:", err)
 		code = 1
