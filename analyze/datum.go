@@ -85,7 +85,7 @@ func constant(c *node, typ uint32) ([]byte, bool) {
 	size, _, ok := layout(typ)
 	switch {
 	case !ok:
-		return nil, false
+		return small(c, typ, mem)
 	case size < 0:
 		if mem, ok = payload(mem); !ok {
 			return nil, false
@@ -98,6 +98,18 @@ func constant(c *node, typ uint32) ([]byte, bool) {
 	}
 	return send(typ, mem)
 }
+
+// small is the memory of a constant of a type made by a user that has the size
+// of a label of an enumerated type: then it is the label's OID.
+func small(c *node, typ uint32, mem []byte) ([]byte, bool) {
+	if n, ok := c.field("constlen").int(); !ok || n != 4 || typ < firstUserOID || !c.field("constbyval").bool() || len(mem) != 8 {
+		return nil, false
+	}
+	return swap(fromDatum(mem, 4), 4), true
+}
+
+// firstUserOID is the least OID of an object that a user made.
+const firstUserOID = 16384
 
 // fromDatum takes the low size bytes of a Datum, in memory order.
 func fromDatum(mem []byte, size int) []byte {

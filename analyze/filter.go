@@ -48,7 +48,7 @@ type Operand struct {
 	Type  uint32 // its own type: how the parameter is bound, how Value is to be read
 	Array bool   // with Compare.Any: a parameter that holds the whole list; Type is then the array type
 	Null  bool   // the constant NULL
-	Value []byte // the constant in PostgreSQL's binary (send) format
+	Value []byte // the constant in PostgreSQL's binary (send) format; of an enumerated type, the label's OID
 }
 
 func (f True) String() string     { return render(f) }

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,8 @@ type Catalog struct {
 	Version     int64
 	NextDataset clarus.DatasetID
 	Tables      []*Table
+	Enums       []*Enum
+	NextLabel   uint32   // the number that the newest label of an enumerated type has
 	Logical     *Logical `json:"-"` // told by the twin, not stored
 
 	byOID map[uint32]*Table
@@ -37,27 +40,50 @@ type Column struct {
 	ID       uint32
 	Num      int16
 	Name     string
-	Type     uint32
+	Type     uint32 // of a domain: its base type; of any enumerated type: pgvalue.EnumOID
 	Clear    bool
 	Equality bool   // has a carrier that preserves equality: a tag
 	Group    string // join group of the tag
 	// Carriers are the column's carriers, the cell first, unless they are the cell
 	// and, with Equality, the tag that columns have by default: see All.
 	Carriers []Carrier `json:",omitempty"`
+
+	Enum *Enum `json:"-"` // the enumerated type, if it is one
 }
 
-// New binds the stored tables to the logical schema, by name.
-func New(version int64, next clarus.DatasetID, tables []*Table, l *Logical) *Catalog {
-	c := &Catalog{Version: version, NextDataset: next, Tables: tables, Logical: l, byOID: map[uint32]*Table{}}
-	for _, t := range tables {
+// Bind binds what is stored of a version to the logical schema, by name.
+func (c Catalog) Bind(l *Logical) *Catalog {
+	c.Logical, c.byOID = l, map[uint32]*Table{}
+	for _, e := range c.Enums {
+		e.bind(l)
+	}
+	for _, t := range c.Tables {
 		for _, r := range l.Relations {
 			if r.Kind == 'r' && r.Schema == t.Schema && r.Name == t.Name {
 				t.Relation = r
 				c.byOID[r.OID] = t
 			}
 		}
+		for _, col := range t.Columns {
+			if a := t.attribute(col.Num); a != nil && a.Enum != 0 {
+				col.Enum = c.Enum(a.Enum)
+			}
+		}
 	}
-	return c
+	return &c
+}
+
+// attribute is the logical column, or nil.
+func (t *Table) attribute(num int16) *Attribute {
+	if t.Relation == nil {
+		return nil
+	}
+	return t.Relation.Column(num)
+}
+
+// Typed reports whether a column has a type made by a user.
+func (t *Table) Typed() bool {
+	return slices.ContainsFunc(t.Relation.Columns, func(a *Attribute) bool { return a.Declared != "" })
 }
 
 // Table returns the table with the given OID on the twin, or nil.

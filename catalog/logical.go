@@ -11,6 +11,7 @@ type Logical struct {
 	Relations []*Relation
 	Sequences []*Sequence
 	Functions []Function // made by users
+	Enums     []*LogicalEnum
 
 	byOID map[uint32]*Relation
 }
@@ -40,15 +41,17 @@ type Relation struct {
 type Attribute struct {
 	Num        int16
 	Name       string
-	Type       uint32
-	Typmod     int32
-	TypeName   string // as format_type prints it
+	Type       uint32 // as Column.Type
+	Typmod     int32  // of a domain: its base type's
+	TypeName   string // at a provider: as format_type prints it; of an enumerated type, its numbers' type
+	Declared   string // the type's name on the twin, if a user made it
+	Enum       uint32 // OID of the enumerated type, 0 if it is none
 	Collation  string // its name if it is not the type's own, else ""
 	NotNull    bool
 	Identity   byte // 0, 'a' always, 'd' by default
 	Generated  bool
 	Default    string // as pg_get_expr prints it, names qualified; "" if none
-	OwnDefault bool   // the default calls a function made by a user
+	OwnDefault bool   // the default needs what only the twin has: functions and types made by users
 	Sequence   uint32 // OID of the sequence that the default draws from, 0 if none
 }
 
@@ -66,7 +69,7 @@ type Constraint struct {
 	Deferrable bool
 	Deferred   bool
 	Valid      bool
-	Own        bool   // calls a function made by a user
+	Own        bool   // needs what only the twin has: functions and types made by users
 	Definition string // as pg_get_constraintdef prints it
 }
 
@@ -79,7 +82,7 @@ type Index struct {
 	Partial    bool
 	Predicate  string  // as pg_get_expr prints it
 	Condition  []int16 // the columns of the predicate
-	Own        bool    // calls a function made by a user
+	Own        bool    // needs what only the twin has: functions and types made by users
 	Definition string
 }
 
@@ -149,8 +152,7 @@ func (r *Relation) PrimaryKey() *Constraint {
 // Qualified is the name as messages show it.
 func (r *Relation) Qualified() string { return r.Schema + "." + r.Name }
 
-// OwnCheck reports whether a check constraint calls a function made by a user,
-// which only the twin has.
+// OwnCheck reports whether a check constraint needs what only the twin has.
 func (r *Relation) OwnCheck() bool {
 	return slices.ContainsFunc(r.Constraints, func(k *Constraint) bool { return k.Kind == 'c' && k.Own })
 }

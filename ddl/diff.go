@@ -52,15 +52,38 @@ func Diff(before *catalog.Catalog, after *catalog.Logical, p *policy.Policy, pro
 	if err := d.decide(); err != nil {
 		return nil, err
 	}
-	next := catalog.New(before.Version+1, d.next, d.tables, after)
+	next := catalog.Catalog{Version: before.Version + 1, NextDataset: d.next, Tables: d.tables, NextLabel: before.NextLabel}
+	d.enums(&next)
+	bound := next.Bind(after)
 	d.schemas()
 	if err := d.sequences(); err != nil {
 		return nil, err
 	}
-	if err := d.physical(next); err != nil {
+	if err := d.physical(bound); err != nil {
 		return nil, err
 	}
-	return &Change{Catalog: next, Steps: d.steps}, nil
+	return &Change{Catalog: bound, Steps: d.steps}, nil
+}
+
+// enums numbers the labels of enumerated types: one that was renamed keeps its
+// number.
+func (d *differ) enums(next *catalog.Catalog) {
+	for _, l := range d.after.Enums {
+		e := &catalog.Enum{Schema: l.Schema, Name: l.Name}
+		old := d.before.Enum(l.OID)
+		for _, label := range l.Labels {
+			number := uint32(0)
+			if old != nil {
+				number = old.Number(label.OID)
+			}
+			if number == 0 {
+				next.NextLabel++
+				number = next.NextLabel
+			}
+			e.Labels = append(e.Labels, catalog.Label{Number: number, Name: label.Name})
+		}
+		next.Enums = append(next.Enums, e)
+	}
 }
 
 // decide works out the protection of every table.
@@ -193,7 +216,7 @@ func (d *differ) supported(r *catalog.Relation, a *catalog.Attribute) error {
 	name := r.Qualified() + "." + a.Name
 	switch {
 	case a.Type >= 16384:
-		return clarus.Refuse("column "+name+" has a type made by a user", "Use a built-in type.")
+		return clarus.Refuse("column "+name+" has type "+a.Declared+", which is neither an enumerated type nor a domain, but made by a user", "Use a built-in type.")
 	case len(a.Name) >= len(catalog.Reserved) && a.Name[:len(catalog.Reserved)] == catalog.Reserved:
 		return clarus.Refuse("column "+name+": names that begin with "+catalog.Reserved+" are reserved", "Choose another name.")
 	}
@@ -296,6 +319,9 @@ func sameForm(old, t *catalog.Table) bool {
 	}
 	for i, c := range t.Columns {
 		o := old.Columns[i]
+		if old.Relation.Column(o.Num).Enum != t.Relation.Column(c.Num).Enum {
+			return false
+		}
 		same := o.ID == c.ID && o.Clear == c.Clear && catalog.SameCarriers(o.All(), c.All()) && o.Group == c.Group && o.Type == c.Type
 		if same && c.Clear {
 			was, is := old.Relation.Column(o.Num), t.Relation.Column(c.Num)

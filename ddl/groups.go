@@ -67,6 +67,9 @@ func joinable(t *catalog.Table, k *catalog.Constraint, child *catalog.Column, rt
 	if child.Tag().Technique != ref.Tag().Technique {
 		return clarus.Refuse(name+" joins columns whose equality is preserved by different techniques", "Pin the same technique for both columns.")
 	}
+	if t.Relation.Column(child.Num).Enum != rt.Relation.Column(ref.Num).Enum {
+		return clarus.Refuse(name+" compares different enumerated types", "Give both columns the same type.")
+	}
 	a, okA := pgvalue.Family(child.Type)
 	b, okB := pgvalue.Family(ref.Type)
 	if !okA || !okB || a != b {

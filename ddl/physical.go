@@ -242,10 +242,10 @@ func (d *differ) constraint(next *catalog.Catalog, t *catalog.Table, k *catalog.
 		}
 		return "", nil // the twin checks every row before it is sealed
 	}
-	if t.Plain() {
+	if t.Plain() && !k.Own {
 		return k.Definition, nil
 	}
-	return "", clarus.Refuse(name+": exclusion constraints on tables with protected columns", "Leave it out.")
+	return "", clarus.Refuse(name+": exclusion constraints on tables with protected columns or enumerated types", "Leave it out.")
 }
 
 var actions = map[byte]string{'a': "NO ACTION", 'r': "RESTRICT", 'c': "CASCADE", 'n': "SET NULL", 'd': "SET DEFAULT"}

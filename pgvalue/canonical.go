@@ -71,7 +71,7 @@ func canonical(oid uint32, b []byte) ([]byte, bool) {
 	case TimetzOID:
 		return b, validTime(signed(b[:8])) && validZone(int32(signed(b[8:])))
 	}
-	return b, true // Text, Varchar, Name, Bytea, UUID, OID, Char
+	return b, true // Text, Varchar, Name, Bytea, UUID, OID, Char, Enum
 }
 
 // signed reads a big-endian integer of 2, 4 or 8 bytes.

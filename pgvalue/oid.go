@@ -27,6 +27,7 @@ const (
 	TimetzOID      uint32 = 1266
 	NumericOID     uint32 = 1700
 	UUIDOID        uint32 = 2950
+	EnumOID        uint32 = 3500 // anyenum: stands for any enumerated type, whose values are given by number
 	JSONBOID       uint32 = 3802
 )
 
@@ -38,7 +39,7 @@ func Width(oid uint32) (int, bool) {
 		return 1, true
 	case Int2OID:
 		return 2, true
-	case Int4OID, OIDOID, Float4OID, DateOID:
+	case Int4OID, OIDOID, Float4OID, DateOID, EnumOID:
 		return 4, true
 	case Int8OID, Float8OID, TimeOID, TimestampOID, TimestamptzOID:
 		return 8, true
@@ -89,6 +90,8 @@ func Family(oid uint32) (string, bool) {
 		return "oid", true
 	case CharOID:
 		return "char", true
+	case EnumOID:
+		return "enum", true
 	}
 	return "", false
 }

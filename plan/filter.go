@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/clarus-project/clarus"
@@ -105,6 +106,10 @@ func (env Env) compare(t *catalog.Table, f analyze.Compare) Cond {
 	if len(m.Probes) == 0 || (len(m.Probes) > 1 && op.Name != "=") {
 		return nil
 	}
+	f.ColumnType = base(t, c, f.ColumnType)
+	if c.Enum != nil && !labels(c.Enum, &f, &m) {
+		return nil
+	}
 	if c.Clear {
 		return env.clear(t, c, f, m)
 	}
@@ -113,6 +118,45 @@ func (env Env) compare(t *catalog.Table, f analyze.Compare) Cond {
 		return m
 	}
 	return nil
+}
+
+// base is the type of a column without the domains over it, whose values are
+// those of the base type: typ is what the statement takes it for.
+func base(t *catalog.Table, c *catalog.Column, typ uint32) uint32 {
+	switch {
+	case t.Relation.Column(c.Num).Declared == "":
+		return typ
+	case c.Enum != nil:
+		return c.Enum.OID()
+	}
+	return c.Type
+}
+
+// labels turns a comparison of an enumerated type into one of the numbers that
+// stand for labels, where it is one for equality.
+func labels(e *catalog.Enum, f *analyze.Compare, m *Match) bool {
+	if m.Op != "=" && m.Op != "<>" || f.ColumnType != e.OID() || f.Type != e.OID() {
+		return false
+	}
+	for i, p := range m.Probes {
+		if p.Type != e.OID() {
+			return false
+		}
+		m.Probes[i].Type = pgvalue.EnumOID
+		if p.Param > 0 {
+			continue
+		}
+		if len(p.Value) != 4 {
+			return false
+		}
+		number := e.Number(binary.BigEndian.Uint32(p.Value))
+		if number == 0 {
+			return false
+		}
+		m.Probes[i].Value = binary.BigEndian.AppendUint32(nil, number)
+	}
+	f.ColumnType, f.Type = pgvalue.EnumOID, pgvalue.EnumOID
+	return true
 }
 
 // preserved are the operations that comparison operators are of.

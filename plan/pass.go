@@ -83,7 +83,10 @@ func clearColumns(t *catalog.Table, r *analyze.Relation) (string, bool) {
 			return "the target has protected columns", false
 		}
 		if t.Relation.OwnCheck() {
-			return "the target has a constraint that calls a function made by a user", false
+			return "the target has a constraint that needs a function or a type made by a user", false
+		}
+		if t.Typed() {
+			return "the target has a column of a type made by a user", false
 		}
 		for _, a := range t.Relation.Columns {
 			if a.Generated || a.Identity != 0 {

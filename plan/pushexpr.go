@@ -331,7 +331,7 @@ func identity(t *catalog.Table) []place {
 	var list []place
 	for _, num := range t.Key {
 		c := t.Column(num)
-		list = append(list, place{c.Name, c.Type})
+		list = append(list, place{c.Name, c.StoredType()})
 	}
 	return list
 }

@@ -151,7 +151,10 @@ func keyText(t *catalog.Table, columns []int16, row Row) string {
 		if i < 0 {
 			return ""
 		}
-		text, ok := pgvalue.Text(t.Columns[i].Type, row.Values[i])
+		text, ok := row.Values[i], t.Columns[i].Enum != nil // a label is text
+		if !ok {
+			text, ok = pgvalue.Text(t.Columns[i].Type, row.Values[i])
+		}
 		if !ok || row.Values[i] == nil {
 			return ""
 		}
@@ -198,8 +201,10 @@ func (j *Job) explainBatch(err error, t *catalog.Table, rows []Row, sealed [][][
 // protected columns: its detail holds no protected value.
 func ExplainClear(c *catalog.Catalog, se *pgwire.ServerError) error {
 	e, _ := errors.AsType[*pgwire.ServerError](Explain(c, se, nil, Row{}))
-	_, k := constraintNamed(c, se, nil)
+	table, k := constraintNamed(c, se, nil)
 	switch {
+	case k != nil && slices.ContainsFunc(k.Columns, func(num int16) bool { col := table.Column(num); return col != nil && col.Enum != nil }):
+		// The provider's detail has numbers where labels belong.
 	case k != nil && se.Code == "23505":
 		e.Detail = se.Detail
 	case k != nil && se.Code == "23503":

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -26,8 +27,9 @@ func quoted(names []string) string {
 // quotedColumns are a table's columns on the twin with their SQL types.
 func quotedColumns(t *catalog.Table) (columns, types []string) {
 	for _, c := range t.Columns {
+		a := t.Relation.Column(c.Num)
 		columns = append(columns, sqlast.Quote(c.Name))
-		types = append(types, t.Relation.Column(c.Num).TypeName)
+		types = append(types, cmp.Or(a.Declared, a.TypeName))
 	}
 	return columns, types
 }
@@ -70,7 +72,7 @@ func placeColumns(t *catalog.Table) (names []string, types []uint32) {
 	}
 	for _, num := range t.Key {
 		c := t.Column(num)
-		names, types = append(names, c.Name), append(types, c.Type)
+		names, types = append(names, c.Name), append(types, c.StoredType())
 	}
 	return names, types
 }

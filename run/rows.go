@@ -62,7 +62,7 @@ func layoutOf(t *catalog.Table) layout {
 	}
 	for _, c := range t.Columns {
 		if c.Clear {
-			l.add(c.Name, c.Type, t.Relation.Column(c.Num).TypeName)
+			l.add(c.Name, c.StoredType(), t.Relation.Column(c.Num).TypeName)
 		} else {
 			k := c.Cell()
 			l.add(c.CarrierColumn(k), k.Type, k.TypeName)
@@ -131,7 +131,7 @@ func (v *Vault) open(ctx context.Context, l layout, stored [][][]byte) ([]Row, e
 			}
 		}
 	}
-	return rows, nil
+	return rows, readLabels(l.table, rows)
 }
 
 // compare refuses tags that are not those of the opened values.
@@ -235,13 +235,17 @@ func distinct(r *Rows, seen map[clarus.RowID]bool, rows []Row) error {
 func (v *Vault) seal(ctx context.Context, t *catalog.Table, rows []Row) ([][][]byte, error) {
 	sealed := make([][][]byte, len(rows))
 	ids := make([]clarus.RowID, len(rows))
+	stored, err := storedValues(t, rows)
+	if err != nil {
+		return nil, err
+	}
 	if t.Derived() {
 		k, err := v.rowKey(ctx, t)
 		if err != nil {
 			return nil, err
 		}
 		for i := range rows {
-			rows[i].ID = k.id(keyOf(t, rows[i].Values))
+			rows[i].ID = k.id(keyOf(t, stored[i]))
 		}
 	}
 	for i := range rows {
@@ -253,14 +257,14 @@ func (v *Vault) seal(ctx context.Context, t *catalog.Table, rows []Row) ([][][]b
 	values := make([]clarus.Value, len(rows))
 	for j, c := range t.Columns {
 		for i := range rows {
-			if c.Type == typeTSQuery && string(rows[i].Values[j]) == emptyTSQuery {
+			if c.Type == typeTSQuery && string(stored[i][j]) == emptyTSQuery {
 				return nil, clarus.Refuse(t.Name+"."+c.Name+": an empty tsquery", "Store NULL: PostgreSQL cannot read an empty one back in binary format.")
 			}
-			values[i] = clarus.Value{Bytes: rows[i].Values[j]}
+			values[i] = clarus.Value{Bytes: stored[i][j]}
 		}
 		if c.Clear {
 			for i := range rows {
-				sealed[i] = append(sealed[i], rows[i].Values[j])
+				sealed[i] = append(sealed[i], stored[i][j])
 			}
 			continue
 		}
@@ -299,7 +303,7 @@ func carrierColumns(t *catalog.Table) (names []string, types []uint32) {
 	}
 	for _, c := range t.Columns {
 		if c.Clear {
-			names, types = append(names, c.Name), append(types, c.Type)
+			names, types = append(names, c.Name), append(types, c.StoredType())
 			continue
 		}
 		for _, k := range c.All() {

@@ -209,6 +209,9 @@ func (s *Session) loadFor(ctx context.Context, permit gate.Permit, st *sqlast.St
 		}
 		tables = found
 	}
+	if form.Typed {
+		tables = slices.DeleteFunc(slices.Clone(c.catalog.Tables), func(t *catalog.Table) bool { return !t.Typed() })
+	}
 	return s.fill(ctx, permit, c.catalog, tables)
 }
 

@@ -11,6 +11,7 @@ import (
 type DDLForm struct {
 	Tag    string // as PostgreSQL's command tag, for messages
 	Data   bool   // rows of existing tables take part: they are loaded before it runs
+	Typed  bool   // so do those of all tables with columns of types made by users
 	Refuse string // why this form is refused, if it is
 }
 
@@ -44,6 +45,14 @@ func ddlForm(n *pg.Node) *DDLForm {
 		return createAs(leftmost(v.SelectStmt).IntoClause)
 	case *pg.Node_CreateTableAsStmt:
 		return createTableAs(v.CreateTableAsStmt)
+	case *pg.Node_CreateEnumStmt:
+		return form("CREATE TYPE")
+	case *pg.Node_AlterEnumStmt:
+		return form("ALTER TYPE")
+	case *pg.Node_CreateDomainStmt:
+		return form("CREATE DOMAIN")
+	case *pg.Node_AlterDomainStmt:
+		return &DDLForm{Tag: "ALTER DOMAIN", Typed: true}
 	case *pg.Node_GrantStmt:
 		return &DDLForm{Tag: "GRANT", Refuse: refuseDatabase(v.GrantStmt.Objtype, "GRANT and REVOKE")}
 	case *pg.Node_AlterDefaultPrivilegesStmt:
@@ -140,7 +149,8 @@ func renameForm(r *pg.RenameStmt) *DDLForm {
 	f := &DDLForm{Tag: "ALTER TABLE", Data: r.RenameType == pg.ObjectType_OBJECT_TABLE || r.RenameType == pg.ObjectType_OBJECT_COLUMN}
 	switch r.RenameType {
 	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_COLUMN, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_INDEX,
-		pg.ObjectType_OBJECT_TABCONSTRAINT, pg.ObjectType_OBJECT_SEQUENCE, pg.ObjectType_OBJECT_FUNCTION, pg.ObjectType_OBJECT_POLICY:
+		pg.ObjectType_OBJECT_TABCONSTRAINT, pg.ObjectType_OBJECT_SEQUENCE, pg.ObjectType_OBJECT_FUNCTION, pg.ObjectType_OBJECT_POLICY,
+		pg.ObjectType_OBJECT_TYPE, pg.ObjectType_OBJECT_DOMAIN, pg.ObjectType_OBJECT_DOMCONSTRAINT:
 	default:
 		f.Refuse = "this form of RENAME is not supported"
 	}
@@ -158,6 +168,9 @@ func dropForm(d *pg.DropStmt) *DDLForm {
 		if d.Concurrent {
 			f.Refuse = "DROP INDEX CONCURRENTLY is not supported"
 		}
+		f.Typed = d.RemoveType == pg.ObjectType_OBJECT_SCHEMA && d.Behavior == pg.DropBehavior_DROP_CASCADE
+	case pg.ObjectType_OBJECT_TYPE, pg.ObjectType_OBJECT_DOMAIN:
+		f.Typed = d.Behavior == pg.DropBehavior_DROP_CASCADE // columns may go
 	default:
 		f.Refuse = "this form of DROP is not supported"
 	}

@@ -44,7 +44,9 @@ type entry struct {
 	Statements  []Statement
 	Tables      []*catalog.Table
 	NextDataset clarus.DatasetID
-	Previous    []byte `json:",omitempty"` // digest of the version before; entries of old have none
+	Enums       []*catalog.Enum `json:",omitempty"`
+	NextLabel   uint32          `json:",omitempty"`
+	Previous    []byte          `json:",omitempty"` // digest of the version before; entries of old have none
 }
 
 // A history is the log as it was read.

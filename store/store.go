@@ -146,7 +146,7 @@ func (d *Database) rebuild(ctx context.Context, locale []string, h *history) err
 	if h.version() == 0 {
 		head.NextDataset = d.base()
 	}
-	made := catalog.New(h.version(), head.NextDataset, head.Tables, l)
+	made := catalog.Catalog{Version: h.version(), NextDataset: head.NextDataset, Tables: head.Tables, Enums: head.Enums, NextLabel: head.NextLabel}.Bind(l)
 	for _, t := range head.Tables {
 		if t.Relation == nil {
 			return d.altered("table " + t.Schema + "." + t.Name + " is not in the log")
@@ -243,7 +243,8 @@ type Next struct {
 
 // Append stores the next version in the transaction of p.
 func (d *Database) Append(ctx context.Context, p provider.Session, n *Next) error {
-	text, err := json.Marshal(entry{Statements: n.Statements, Tables: n.Catalog.Tables, NextDataset: n.Catalog.NextDataset, Previous: n.Base.Digest[:]})
+	text, err := json.Marshal(entry{Statements: n.Statements, Tables: n.Catalog.Tables, NextDataset: n.Catalog.NextDataset,
+		Enums: n.Catalog.Enums, NextLabel: n.Catalog.NextLabel, Previous: n.Base.Digest[:]})
 	if err != nil {
 		return err
 	}

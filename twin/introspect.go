@@ -13,18 +13,22 @@ import (
 // without the twin's own furniture.
 const mine = " AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' "
 
-const relationsSQL = functionsCTE + `
+const relationsSQL = functionsCTE + typesCTE + `
 SELECT coalesce(json_agg(json_build_object('OID', c.oid::bigint, 'Schema', n.nspname, 'Name', c.relname,
   'Kind', ascii(c.relkind::text), 'RowSecurity', c.relrowsecurity,
   'Calls', EXISTS (SELECT FROM pg_depend p JOIN g ON g.oid = p.refobjid AND NOT g.pure WHERE p.refclassid = 'pg_proc'::regclass AND (
     p.classid = 'pg_class'::regclass AND p.objid IN (SELECT indexrelid FROM pg_index WHERE indrelid = c.oid)
     OR p.classid = 'pg_constraint'::regclass AND p.objid IN (SELECT oid FROM pg_constraint WHERE conrelid = c.oid)
     OR p.classid = 'pg_attrdef'::regclass AND p.objid IN (SELECT oid FROM pg_attrdef WHERE adrelid = c.oid))),
-  'Columns', (SELECT coalesce(json_agg(json_build_object('Num', a.attnum, 'Name', a.attname, 'Type', a.atttypid::bigint,
-      'Typmod', a.atttypmod, 'TypeName', format_type(a.atttypid, a.atttypmod), 'NotNull', a.attnotnull,
-      'Collation', coalesce((SELECT l.collname FROM pg_collation l, pg_type y WHERE l.oid = a.attcollation AND y.oid = a.atttypid AND y.typcollation <> l.oid), ''),
+  'Columns', (SELECT coalesce(json_agg(json_build_object('Num', a.attnum, 'Name', a.attname,
+      'Type', CASE WHEN y.typtype = 'e' THEN 3500 ELSE y.oid::bigint END, 'Enum', CASE WHEN y.typtype = 'e' THEN y.oid::bigint ELSE 0 END,
+      'Typmod', coalesce(base.typmod, a.atttypmod), 'NotNull', a.attnotnull,
+      'TypeName', CASE WHEN y.typtype = 'e' THEN 'integer' ELSE format_type(y.oid, coalesce(base.typmod, a.atttypmod)) END,
+      'Declared', coalesce((SELECT quote_ident(x.nspname) || '.' || quote_ident(w.typname) FROM pg_type w JOIN pg_namespace x ON x.oid = w.typnamespace
+         WHERE w.oid = a.atttypid AND w.oid >= 16384), ''),
+      'Collation', coalesce((SELECT l.collname FROM pg_collation l WHERE l.oid = a.attcollation AND y.typcollation <> l.oid), ''),
       'Identity', coalesce(ascii(nullif(a.attidentity::text, '')), 0), 'Generated', a.attgenerated <> '',
-      'OwnDefault', EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_proc'::regclass AND p.refobjid >= 16384),
+      'OwnDefault', d.oid IS NOT NULL AND y.typtype = 'e' OR EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND ` + own + `),
       'Default', coalesce(CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END, ''),
       'Sequence', coalesce((SELECT min(refobjid::bigint) FROM pg_depend p JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
          WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid),
@@ -32,12 +36,14 @@ SELECT coalesce(json_agg(json_build_object('OID', c.oid::bigint, 'Schema', n.nsp
          AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND a.attidentity <> ''), 0)
     ) ORDER BY a.attnum), '[]')
     FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    LEFT JOIN base ON base.oid = a.atttypid JOIN pg_type y ON y.oid = coalesce(base.typ, a.atttypid)
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   'Constraints', (SELECT coalesce(json_agg(json_build_object('OID', k.oid::bigint, 'Name', k.conname, 'Kind', ascii(k.contype::text),
       'Columns', k.conkey, 'Ref', k.confrelid::bigint, 'RefColumns', k.confkey,
       'OnUpdate', coalesce(ascii(nullif(k.confupdtype::text, '')), 0), 'OnDelete', coalesce(ascii(nullif(k.confdeltype::text, '')), 0),
       'Match', coalesce(ascii(nullif(k.confmatchtype::text, '')), 0),
-      'Own', EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_constraint'::regclass AND p.objid = k.oid AND p.refclassid = 'pg_proc'::regclass AND p.refobjid >= 16384),
+      'Own', k.contype IN ('c', 'x') AND labelled.oid IS NOT NULL
+        OR EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_constraint'::regclass AND p.objid = k.oid AND ` + own + `),
       'Deferrable', k.condeferrable, 'Deferred', k.condeferred, 'Valid', k.convalidated,
       'Definition', pg_get_constraintdef(k.oid)) ORDER BY k.oid), '[]')
     FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype <> 't'),
@@ -45,13 +51,31 @@ SELECT coalesce(json_agg(json_build_object('OID', c.oid::bigint, 'Schema', n.nsp
       'Columns', (SELECT json_agg(x ORDER BY o) FROM unnest(i.indkey::int2[]) WITH ORDINALITY u(x, o) WHERE o <= i.indnkeyatts), 'Partial', i.indpred IS NOT NULL,
       'Predicate', coalesce(pg_get_expr(i.indpred, i.indrelid), ''),
       'Condition', (SELECT json_agg(DISTINCT m[1]::int) FROM regexp_matches(i.indpred::text, ':varattno (-?\d+)', 'g') m),
-      'Own', EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid AND p.refclassid = 'pg_proc'::regclass AND p.refobjid >= 16384),
+      'Own', (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) AND labelled.oid IS NOT NULL
+        OR EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid AND ` + own + `),
       'Definition', pg_get_indexdef(i.indexrelid)) ORDER BY i.indexrelid), '[]')
     FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
     WHERE i.indrelid = c.oid AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')))
   ) ORDER BY c.oid), '[]')
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN labelled ON labelled.oid = c.oid
 WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')` + mine
+
+// own is whether a dependency p is one on what a provider does not have:
+// functions and types made by users.
+const own = "p.refclassid IN ('pg_proc'::regclass, 'pg_type'::regclass) AND p.refobjid >= 16384"
+
+// typesCTE tells the base of each domain, by way of other domains, and which
+// tables have columns of enumerated types.
+const typesCTE = `, chain(oid, typ, typmod) AS (SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd' AND oid >= 16384
+  UNION ALL SELECT chain.oid, t.typbasetype, t.typtypmod FROM chain JOIN pg_type t ON t.oid = chain.typ AND t.typtype = 'd'),
+base AS (SELECT chain.* FROM chain JOIN pg_type t ON t.oid = chain.typ AND t.typtype <> 'd'),
+labelled AS (SELECT DISTINCT a.attrelid AS oid FROM pg_attribute a LEFT JOIN base ON base.oid = a.atttypid JOIN pg_type y ON y.oid = coalesce(base.typ, a.atttypid)
+  WHERE y.typtype = 'e' AND a.attnum > 0 AND NOT a.attisdropped)
+`
+
+const enumsSQL = `SELECT coalesce(json_agg(json_build_object('OID', t.oid::bigint, 'Schema', n.nspname, 'Name', t.typname,
+  'Labels', (SELECT coalesce(json_agg(json_build_object('OID', e.oid::bigint, 'Name', e.enumlabel) ORDER BY e.enumsortorder), '[]') FROM pg_enum e WHERE e.enumtypid = t.oid)
+  ) ORDER BY t.oid), '[]') FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype = 'e'` + mine
 
 const sequencesSQL = `
 SELECT coalesce(json_agg(json_build_object('OID', c.oid::bigint, 'Schema', n.nspname, 'Name', c.relname, 'Type', s.seqtypid::regtype,
@@ -72,7 +96,7 @@ const impure = `\m(from|table|insert|update|delete|merge|execute|call|copy|trunc
 const acting = `(^|;|\m(begin|then|else|loop)\M)\s*(notify|listen|unlisten|lock|set|reset|discard|vacuum|analyze|load|prepare|deallocate)\s+[a-z"]`
 
 // functionsCTE tells of each function made by users whether it is pure: see catalog.Function.
-const functionsCTE = `WITH f AS MATERIALIZED (SELECT p.oid, p.proname, coalesce(nullif(p.prosrc, ''), pg_get_function_sqlbody(p.oid), '') AS src, l.lanname
+const functionsCTE = `WITH RECURSIVE f AS MATERIALIZED (SELECT p.oid, p.proname, coalesce(nullif(p.prosrc, ''), pg_get_function_sqlbody(p.oid), '') AS src, l.lanname
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384` + mine + `),
 g AS MATERIALIZED (SELECT f.oid, f.proname, f.src ~* '` + acting + `' AS acts, lanname IN ('sql', 'plpgsql') AND src !~* '` + impure + `'
   AND NOT EXISTS (SELECT FROM f o WHERE f.src ~* ('\m' || regexp_replace(o.proname, '\W', '\\\&', 'g') || '\M')) AS pure FROM f)
@@ -86,7 +110,7 @@ func (s *Scratch) Introspect() (*catalog.Logical, error) {
 	for _, q := range []struct {
 		sql string
 		dst any
-	}{{relationsSQL, &l.Relations}, {sequencesSQL, &l.Sequences}, {schemasSQL, &l.Schemas}, {functionsSQL, &l.Functions}} {
+	}{{relationsSQL, &l.Relations}, {sequencesSQL, &l.Sequences}, {schemasSQL, &l.Schemas}, {functionsSQL, &l.Functions}, {enumsSQL, &l.Enums}} {
 		rows, err := s.loader.Rows(q.sql)
 		if err != nil {
 			return nil, fmt.Errorf("read the twin's schema: %w", err)
