@@ -67,13 +67,13 @@ func (w *World) Embed(ctx context.Context, name, policyText string) (e *Embedded
 	if e.twin, err = twin.Start(ctx, twin.Config{Directory: dir, OSUser: "postgres", Timeout: 3 * time.Second, Users: []string{"app"}, Owner: "app"}); err != nil {
 		return e, err
 	}
-	list := technique.List{cell.Technique{}, equality.Technique{}}
-	pol, err := policy.Parse(name, []byte(policyText), list)
+	offers := technique.List{cell.Technique{}, equality.Technique{}}
+	pol, err := policy.Parse(name, []byte(policyText), offers)
 	if err != nil {
 		return e, err
 	}
 	ring := techniquetest.NewRing()
-	vault := run.NewVault(ring, ring.Deployment(), list)
+	vault := run.NewVault(ring, ring.Deployment(), offers)
 	pin, err := store.NewPin(filepath.Join(dir, "state"))
 	if err != nil {
 		return e, err
@@ -83,10 +83,14 @@ func (w *World) Embed(ctx context.Context, name, policyText string) (e *Embedded
 	}
 	cloud := pgprovider.New("cloud-a", pgwire.Target{Host: "127.0.0.1", Port: e.Ear.port(), User: "clarus", Password: Password, Timeout: patience})
 	e.database = &store.Database{Name: "app", Policy: pol, Provider: cloud, Physical: "app", Records: vault, Twin: e.twin, Pin: pin}
-	if err := e.database.Open(ctx); err != nil {
+	list, err := store.NewDatabases(filepath.Join(dir, "state"), func(string, string) (*store.Database, error) { return e.database, nil })
+	if err != nil {
 		return e, err
 	}
-	host := &session.Host{Databases: map[string]*store.Database{"app": e.database}, Providers: map[string]provider.Provider{"cloud-a": cloud},
+	if err := list.Open(ctx, []string{"app"}, func(string) bool { return false }, nil); err != nil {
+		return e, err
+	}
+	host := &session.Host{Databases: list, Users: map[string]bool{"app": true}, Providers: map[string]provider.Provider{"cloud-a": cloud},
 		Gate: gate.New(forgetful{}), Vault: vault, MaxRows: 100_000}
 	if host.Builtins, host.System, err = e.builtins(ctx); err != nil {
 		return e, err
