@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -103,6 +104,35 @@ func (w *World) Behind(ctx context.Context, name, policyFile string) (*Instance,
 	return i, n, err
 }
 
+// Altered is Clarus built with other text for some of its files, by path from
+// the module's root.
+func (w *World) Altered(ctx context.Context, name, policyFile string, files map[string]string) (*Instance, error) {
+	return w.clarus(ctx, name, policyFile, func(ctx context.Context, i *Instance) error {
+		replace := map[string]string{}
+		for path, text := range files {
+			at, err := filepath.Abs(filepath.Join("../..", path))
+			if err != nil {
+				return err
+			}
+			replace[at] = filepath.Join(i.Dir, strings.ReplaceAll(path, "/", "_"))
+			if err := os.WriteFile(replace[at], []byte(text), 0o600); err != nil {
+				return err
+			}
+		}
+		overlay, err := json.Marshal(map[string]any{"Replace": replace})
+		if err == nil {
+			err = os.WriteFile(filepath.Join(i.Dir, "overlay.json"), overlay, 0o600)
+		}
+		if err == nil {
+			i.binary, err = build(ctx, filepath.Join(i.Dir, "program"), "-overlay", filepath.Join(i.Dir, "overlay.json"))
+		}
+		if err != nil {
+			return err
+		}
+		return w.watched(ctx, i)
+	})
+}
+
 // Certify gives Clarus and the provider new certificates.
 func (i *Instance) Certify(ca *pki.Authority) error {
 	for _, name := range []string{"clarus", "provider"} {
@@ -129,7 +159,9 @@ func (w *World) clarus(ctx context.Context, name, policyFile string, provide fun
 	if err := i.configure(policy); err != nil {
 		return nil, errors.Join(err, i.Stop())
 	}
-	i.binary = w.binary
+	if i.binary == "" {
+		i.binary = w.binary
+	}
 	if err := i.Restart(); err != nil {
 		return nil, errors.Join(err, i.Stop())
 	}

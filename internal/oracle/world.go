@@ -105,12 +105,16 @@ func (w *World) build(ctx context.Context) (string, error) {
 	if w.binary != "" {
 		return w.binary, nil
 	}
-	path := filepath.Join(w.dir, "clarus")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/clarus-project/clarus/cmd/clarus").CombinedOutput()
-	if err != nil {
+	var err error
+	w.binary, err = build(ctx, filepath.Join(w.dir, "clarus"))
+	return w.binary, err
+}
+
+func build(ctx context.Context, path string, flags ...string) (string, error) {
+	args := append(append([]string{"build"}, flags...), "-o", path, "github.com/clarus-project/clarus/cmd/clarus")
+	if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	w.binary = path
 	return path, nil
 }
 

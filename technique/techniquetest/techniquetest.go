@@ -3,7 +3,9 @@ package techniquetest
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/clarus-project/clarus"
@@ -14,7 +16,7 @@ import (
 type Case struct {
 	Name   string
 	Params technique.Params // Deployment is set by Run
-	Values []clarus.Value   // two or more, pairwise unequal, of one padded length; NULL is added
+	Values []clarus.Value   // two or more, pairwise unequal, of one padded length, in ascending order if that is preserved; NULL is added
 	// Same are pairs of values that PostgreSQL's = calls equal although their bytes
 	// differ.
 	Same [][2]clarus.Value
@@ -105,9 +107,12 @@ func (f *fixture) run(t *testing.T) {
 	if prober, ok := f.codec.(technique.Prober); ok {
 		t.Run("probes", func(t *testing.T) { f.probes(t, prober) })
 	}
+	if f.preserves(clarus.Order) {
+		t.Run("preserves order", f.order)
+	}
 	if f.preserves(clarus.Equality) {
 		t.Run("preserves equality", f.equality)
-	} else {
+	} else if len(f.profile.Preserves) == 0 {
 		t.Run("hides equality", f.fresh)
 	}
 }
@@ -148,7 +153,16 @@ func (f *fixture) wellFormed(t *testing.T) {
 	if f.profile.Expansion == "" {
 		t.Error("no expansion")
 	}
+	if _, ok := f.codec.(technique.Prober); !ok && len(f.profile.Preserves) > 0 {
+		t.Error("it preserves operations and cannot be probed")
+	}
+	if len(f.profile.Preserves) > 0 && f.profile.Reversible {
+		t.Error("it opens and preserves operations: make it two techniques, one for the cell and one for the carrier beside it")
+	}
 	for _, op := range f.profile.Preserves {
+		if !slices.Contains(f.tech.Preserves(), op) {
+			t.Errorf("the profile preserves %s, of which the technique does not speak", op)
+		}
 		if f.profile.Leaks[op] < clarus.LeakAsked {
 			t.Errorf("%s is preserved, but leaks only %d", op, f.profile.Leaks[op])
 		}
@@ -163,7 +177,7 @@ func (f *fixture) wellFormed(t *testing.T) {
 			t.Errorf("a uuid of %d bytes", len(cell))
 		}
 	}
-	if c := f.profile.Carrier; c != "uuid" && c != "bytea" && c != "bigint" {
+	if c := f.profile.Carrier; !slices.Contains([]string{"uuid", "bytea", "bigint", "numeric", "text"}, c) {
 		t.Errorf("the carrier %q is no ordinary type", c)
 	}
 }
@@ -171,6 +185,20 @@ func (f *fixture) wellFormed(t *testing.T) {
 func (f *fixture) doesNotOpen(t *testing.T) {
 	if out, err := f.codec.Open(f.rows, f.seal(t)); err == nil || out != nil {
 		t.Errorf("Open = %v, %v", out, err)
+	}
+}
+
+// order checks that carriers compare at the provider as values do.
+func (f *fixture) order(t *testing.T) {
+	cells := f.seal(t)
+	for i := range len(f.values) - 2 { // the last one is NULL
+		less := bytes.Compare(cells[i], cells[i+1]) < 0
+		if f.profile.Carrier == "bigint" {
+			less = int64(binary.BigEndian.Uint64(cells[i])) < int64(binary.BigEndian.Uint64(cells[i+1]))
+		}
+		if !less {
+			t.Errorf("the carrier of value %d is not below that of value %d", i, i+1)
+		}
 	}
 }
 
