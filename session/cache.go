@@ -8,9 +8,11 @@ import (
 	"sync"
 
 	"github.com/clarus-project/clarus/analyze"
+	"github.com/clarus-project/clarus/audit"
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/sqlast"
 )
 
 // A meaning is what the twin said of a statement, and how it is carried out.
@@ -19,6 +21,11 @@ type meaning struct {
 	params []uint32
 	fields []pgwire.Field
 	plan   *plan.Plan
+
+	// Where it was found by a statement's form (forms.go):
+	kind      sqlast.Kind
+	shape     audit.Shape
+	constants []uint32 // types of the literals that the plan takes as parameters, behind params
 }
 
 // A question is all that a meaning depends on.
@@ -33,8 +40,14 @@ type question struct {
 // A Cache keeps the meanings of statements for all sessions, so that a
 // statement which comes again costs the twin nothing. The zero value is ready.
 type Cache struct {
+	meanings generations[meaning]
+	forms    generations[form]
+}
+
+// generations keep what was asked for lately. The zero value is ready.
+type generations[V any] struct {
 	mu         sync.Mutex
-	young, old map[question]*meaning
+	young, old map[question]*V
 }
 
 const (
@@ -42,30 +55,30 @@ const (
 	cacheLongest = 1 << 14 // bytes of text
 )
 
-func (c *Cache) get(q question) *meaning {
+func (c *generations[V]) get(q question) *V {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := c.young[q]
-	if m == nil {
-		if m = c.old[q]; m != nil {
-			c.add(q, m)
+	v := c.young[q]
+	if v == nil {
+		if v = c.old[q]; v != nil {
+			c.add(q, v)
 		}
 	}
-	return m
+	return v
 }
 
-func (c *Cache) put(q question, m *meaning) {
+func (c *generations[V]) put(q question, v *V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.add(q, m)
+	c.add(q, v)
 }
 
 // add makes room by forgetting what was not asked for since the last time.
-func (c *Cache) add(q question, m *meaning) {
+func (c *generations[V]) add(q question, v *V) {
 	if c.young == nil || len(c.young) >= cacheSize {
-		c.old, c.young = c.young, make(map[question]*meaning)
+		c.old, c.young = c.young, make(map[question]*V)
 	}
-	c.young[q] = m
+	c.young[q] = v
 }
 
 // passing matches texts with constants whose value depends on when they are
@@ -79,11 +92,15 @@ func (s *Session) question(p *statement) (q question, ok bool) {
 	if s.ddl != nil || len(text) > cacheLongest || passing.MatchString(text) {
 		return q, false
 	}
-	var oids []byte
-	for _, oid := range p.oids {
-		oids = binary.BigEndian.AppendUint32(oids, oid)
+	return s.ask(text, p.oids), true
+}
+
+func (s *Session) ask(text string, oids []uint32) question {
+	var list []byte
+	for _, oid := range oids {
+		list = binary.BigEndian.AppendUint32(list, oid)
 	}
-	return question{s.catalog(), s.who.User, s.settings.meaning(), text, string(oids)}, true
+	return question{s.catalog(), s.who.User, s.settings.meaning(), text, string(list)}
 }
 
 const timetz = 1266

@@ -29,7 +29,7 @@ func TestTextsWhoseMeaningPasses(t *testing.T) {
 }
 
 func TestCacheForgetsWhatIsNotAskedFor(t *testing.T) {
-	var c Cache
+	var c generations[meaning]
 	schema := &catalog.Catalog{}
 	ask := func(text string) question { return question{schema: schema, text: text} }
 	c.put(ask("often"), &meaning{})

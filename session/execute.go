@@ -226,9 +226,7 @@ func (s *Session) pass(ctx context.Context, p *portal, row func([]byte) error) (
 		}
 		return nil
 	}
-	st := sent(p)
-	st.Ends = s.ends(p)
-	tag, err := remote.Run(ctx, st, expected, row)
+	tag, err := remote.Run(ctx, s.sent(p), expected, row)
 	if isServer(err) {
 		err = s.passError(err)
 	}
@@ -277,8 +275,7 @@ func (s *Session) residual(ctx context.Context, permit gate.Permit, p *portal, r
 	if err != nil {
 		return "", err
 	}
-	j.Args = run.Args{Types: p.st.params, Formats: p.bind.Formats, Values: p.bind.Params}
-	if j.Args.Binary, err = s.binary(ctx, p); err != nil {
+	if j.Args, err = s.probing(ctx, p); err != nil {
 		return "", err
 	}
 	if p.st.plan.Locks {

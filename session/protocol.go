@@ -25,6 +25,11 @@ func (s *Session) Query(ctx context.Context, sql string) error {
 }
 
 func (s *Session) query(ctx context.Context, sql string) error {
+	if p := s.recall(ctx, sql, nil); p != nil && len(p.params) == 0 {
+		s.last = true
+		defer func() { s.last = false }()
+		return s.runSimple(ctx, &portal{st: p})
+	}
 	list, err := s.parse(ctx, sql)
 	if err != nil {
 		return err
@@ -48,15 +53,25 @@ func (s *Session) query(ctx context.Context, sql string) error {
 			name, at := st.FirstParameter()
 			return &pgwire.ServerError{Severity: "ERROR", Code: "42P02", Message: "there is no parameter " + name, Position: at}
 		}
-		po := &portal{st: p, bind: s.simple(st)}
-		if p.fields != nil {
-			s.client.W().RowDescription(po.described())
+		if len(list) == 1 {
+			s.remember(ctx, p, nil)
 		}
-		if err := s.execute(ctx, po, 0); err != nil {
+		if err := s.runSimple(ctx, &portal{st: p, bind: s.simple(st)}); err != nil {
 			return err
 		}
-		s.report()
 	}
+	return nil
+}
+
+// runSimple runs one statement of the simple protocol.
+func (s *Session) runSimple(ctx context.Context, p *portal) error {
+	if p.st.fields != nil {
+		s.client.W().RowDescription(p.described())
+	}
+	if err := s.execute(ctx, p, 0); err != nil {
+		return err
+	}
+	s.report()
 	return nil
 }
 
@@ -126,6 +141,10 @@ func (s *Session) Parse(ctx context.Context, name, sql string, oids []uint32) er
 	if name != "" && s.statements[name] != nil {
 		return &clarus.Error{Op: "parse", Kind: clarus.Duplicate, Msg: fmt.Sprintf("prepared statement %q already exists", name)}
 	}
+	if p := s.recall(ctx, sql, oids); p != nil {
+		s.statements[name] = p
+		return nil
+	}
 	list, err := s.parse(ctx, sql)
 	if err != nil {
 		return canceled(ctx, err)
@@ -145,6 +164,7 @@ func (s *Session) Parse(ctx context.Context, name, sql string, oids []uint32) er
 	if err != nil {
 		return canceled(ctx, s.refused(ctx, list[0], err))
 	}
+	s.remember(ctx, p, oids)
 	s.statements[name] = p
 	return nil
 }

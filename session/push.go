@@ -8,7 +8,6 @@ import (
 	"github.com/clarus-project/clarus/gate"
 	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/plan"
-	"github.com/clarus-project/clarus/run"
 )
 
 // fitting returns the portal with a plan for the formats that the client asked
@@ -49,10 +48,11 @@ func (s *Session) push(ctx context.Context, permit gate.Permit, p *portal, row f
 	if err != nil {
 		return "", err
 	}
-	args := run.Args{Types: p.st.params, Formats: p.bind.Formats, Values: p.bind.Params, Ends: s.ends(p)}
-	if args.Binary, err = s.binary(ctx, p); err != nil {
+	args, err := s.probing(ctx, p)
+	if err != nil {
 		return "", err
 	}
+	args.Ends = s.ends(p)
 	tag, err := s.host.Vault.Push(ctx, permit, remote, p.st.plan.Pushed, args, p.results(), row)
 	if isServer(err) {
 		err = s.passError(err)

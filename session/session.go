@@ -18,6 +18,7 @@ import (
 	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/run"
+	"github.com/clarus-project/clarus/sqlast"
 	"github.com/clarus-project/clarus/store"
 	"github.com/clarus-project/clarus/twin"
 )
@@ -72,13 +73,15 @@ type Session struct {
 	}
 	statements map[string]*statement
 	portals    map[string]*portal
-	serial     int  // of the newest portal
-	several    bool // the running query string has several statements
-	last       bool // the client asks for no more than the running statement before Sync
-	block      bool // BEGIN was given
-	failed     bool // the transaction block has failed
-	doomed     bool // the implicit transaction has failed
-	readOnly   bool // transactions may be READ ONLY: something asked for it once
+	lexed      sqlast.Lifted
+	lexedText  string // what lexed was made of; "": of nothing that has a form
+	serial     int    // of the newest portal
+	several    bool   // the running query string has several statements
+	last       bool   // the client asks for no more than the running statement before Sync
+	block      bool   // BEGIN was given
+	failed     bool   // the transaction block has failed
+	doomed     bool   // the implicit transaction has failed
+	readOnly   bool   // transactions may be READ ONLY: something asked for it once
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of the running call

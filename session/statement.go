@@ -9,10 +9,8 @@ import (
 	"github.com/clarus-project/clarus/audit"
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/gate"
-	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
-	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/sqlast"
 	"github.com/clarus-project/clarus/twin"
 )
@@ -30,9 +28,12 @@ type statement struct {
 	made    *catalog.Catalog
 	edition int // of the settings
 
-	datasets []string             // names of the plan's tables, once they were asked for
-	configs  []sqlast.ConfigCall  // calls of set_config
-	advisory *sqlast.AdvisoryCall // the statement is about an advisory lock
+	constants [][]byte             // literals of the text that the plan takes as parameters, behind params; in binary format
+	types     []uint32             // theirs
+	kept      bool                 // its meaning may be kept
+	datasets  []string             // names of the plan's tables, once they were asked for
+	configs   []sqlast.ConfigCall  // calls of set_config
+	advisory  *sqlast.AdvisoryCall // the statement is about an advisory lock
 }
 
 // prepare analyses and plans one statement.
@@ -115,15 +116,15 @@ func (s *Session) analyse(ctx context.Context, p *statement) error {
 	}
 	q, keep := s.question(p)
 	if keep {
-		if m := s.host.Cache.get(q); m != nil {
-			p.params, p.fields, p.plan, p.made, p.edition = m.params, m.fields, m.plan, s.catalog(), s.settings.edition
+		if m := s.host.Cache.meanings.get(q); m != nil {
+			p.params, p.fields, p.plan, p.made, p.edition, p.kept = m.params, m.fields, m.plan, s.catalog(), s.settings.edition, true
 			return nil
 		}
 	}
 	text := p.st
 	list, err := s.mean(ctx, c, p)
-	if err == nil && keep && p.st == text && p.configs == nil && lasting(list) {
-		s.host.Cache.put(q, &meaning{p.params, p.fields, p.plan})
+	if p.kept = err == nil && keep && p.st == text && p.configs == nil && lasting(list); p.kept {
+		s.host.Cache.meanings.put(q, &meaning{params: p.params, fields: p.fields, plan: p.plan})
 	}
 	return err
 }
@@ -154,19 +155,28 @@ func (s *Session) mean(ctx context.Context, c *twin.Conn, p *statement) ([]*anal
 	env := s.env()
 	p.configs = p.st.SetConfigs()
 	env.SetConfig = p.configs != nil
-	if p.plan, err = plan.Make(env, list); err != nil {
+	if p.plan, err = s.choose(env, list, p.st, a.Fields); err != nil {
 		return nil, err
 	}
-	var results []uint32
-	for _, f := range a.Fields {
-		results = append(results, f.Type)
-	}
-	p.plan.TryPass(s.env(), list, p.st, results)
-	p.plan.TryPush(s.env(), list, results)
 	if p.plan.Class == plan.Pass || p.plan.Class == plan.Push {
 		return list, s.privileges(c, p)
 	}
 	return list, nil
+}
+
+// choose plans an analysed statement as well as can be.
+func (s *Session) choose(env plan.Env, list []*analyze.Statement, st *sqlast.Statement, fields []pgwire.Field) (*plan.Plan, error) {
+	p, err := plan.Make(env, list)
+	if err != nil {
+		return nil, err
+	}
+	var results []uint32
+	for _, f := range fields {
+		results = append(results, f.Type)
+	}
+	p.TryPass(s.env(), list, st, results)
+	p.TryPush(s.env(), list, results)
+	return p, nil
 }
 
 // privileges checks what the user may do, before a provider that knows no
@@ -305,50 +315,4 @@ func datasetNames(tables []*catalog.Table) []string {
 		names = append(names, t.Schema+"."+t.Name)
 	}
 	return names
-}
-
-// binary returns the parameters in binary format, where a probe needs them and
-// the client sent text. What cannot be read here the twin reads.
-func (s *Session) binary(ctx context.Context, p *portal) ([][]byte, error) {
-	needed := p.st.plan.Probed()
-	out := p.bind.Params
-	for _, n := range needed {
-		if n > len(out) || out[n-1] == nil || p.bind.Format(n-1) != 0 {
-			continue
-		}
-		b, ok := pgvalue.Read(p.st.params[n-1], out[n-1])
-		if !ok {
-			return s.binaryByTwin(ctx, p)
-		}
-		if &out[0] == &p.bind.Params[0] {
-			out = slices.Clone(out)
-		}
-		out[n-1] = b
-	}
-	return out, nil
-}
-
-func (s *Session) binaryByTwin(ctx context.Context, p *portal) ([][]byte, error) {
-	c, err := s.twin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	sql := "SELECT "
-	for i := range p.bind.Params {
-		if i > 0 {
-			sql += ", "
-		}
-		sql += "$" + itoa(i+1)
-	}
-	var out [][]byte
-	err = c.Run(twin.Statement{SQL: sql, Types: p.st.params, Formats: p.bind.Formats, Params: p.bind.Params, Results: []int16{1}}, func(body []byte) error {
-		row, err := pgwire.Row(slices.Clone(body), nil)
-		out = row
-		return err
-	}, nil)
-	return out, err
-}
-
-func sent(p *portal) provider.Statement {
-	return provider.Statement{SQL: p.st.plan.SQL, Types: p.st.params, Formats: p.bind.Formats, Params: p.bind.Params, Results: p.bind.Results}
 }

@@ -50,14 +50,14 @@ func (s *Statement) SetConfigs() []ConfigCall {
 // oneRow returns the list of a SELECT that makes exactly one row, unless the
 // list itself returns sets.
 func (s *Statement) oneRow() ([]*pg.Node, bool) {
-	q := s.node.GetSelectStmt()
+	q := s.tree().GetSelectStmt()
 	ok := q != nil && q.Op == pg.SetOperation_SETOP_NONE && len(q.FromClause) == 0 && q.WhereClause == nil && len(q.GroupClause) == 0 &&
 		q.HavingClause == nil && q.LimitCount == nil && q.LimitOffset == nil && len(q.ValuesLists) == 0 && len(q.DistinctClause) == 0 && q.IntoClause == nil
 	return q.GetTargetList(), ok
 }
 
 func (s *Statement) callsOf(name string) (n int) {
-	walk(s.node.ProtoReflect(), func(m protoreflect.Message) {
+	walk(s.tree().ProtoReflect(), func(m protoreflect.Message) {
 		if c, ok := m.Interface().(*pg.FuncCall); ok && functionName(c) == name {
 			n++
 		}
@@ -104,7 +104,7 @@ type AdvisoryCall struct {
 // and nothing else.
 func (s *Statement) Advisory() (AdvisoryCall, bool) {
 	list, ok := s.oneRow()
-	if !ok || len(list) != 1 || s.node.GetSelectStmt().WithClause != nil {
+	if !ok || len(list) != 1 || s.tree().GetSelectStmt().WithClause != nil {
 		return AdvisoryCall{}, false
 	}
 	call := list[0].GetResTarget().GetVal().GetFuncCall()
@@ -138,7 +138,7 @@ func (s *Statement) WithoutCatalog() (t *Statement, ok bool) {
 		return s, false
 	}
 	var at []int
-	walk(c.node.ProtoReflect(), func(m protoreflect.Message) {
+	walk(c.tree().ProtoReflect(), func(m protoreflect.Message) {
 		if v, is := m.Interface().(*pg.SQLValueFunction); is && v.Op == pg.SQLValueFunctionOp_SVFOP_CURRENT_CATALOG {
 			at = append(at, int(v.Location))
 		}

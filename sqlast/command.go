@@ -20,7 +20,7 @@ func (s *Statement) Writes() string {
 	case Truncate:
 		return "TRUNCATE TABLE"
 	case Copy:
-		if s.node.GetCopyStmt().IsFrom {
+		if s.tree().GetCopyStmt().IsFrom {
 			return "COPY FROM"
 		}
 	case Query:
@@ -41,7 +41,7 @@ type ConstraintForm struct {
 
 // ConstraintForm takes a Constraints statement apart.
 func (s *Statement) ConstraintForm() ConstraintForm {
-	n := s.node.GetConstraintsSetStmt()
+	n := s.tree().GetConstraintsSetStmt()
 	f := ConstraintForm{All: len(n.Constraints) == 0, Deferred: n.Deferred}
 	for _, c := range n.Constraints {
 		v := c.GetRangeVar()

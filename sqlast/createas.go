@@ -18,10 +18,10 @@ func (s *Statement) CreateAs() (*CreateAs, error) {
 	if err != nil {
 		return nil, err
 	}
-	create := s.node.GetCreateTableAsStmt()
-	if query := s.node.GetSelectStmt(); query != nil {
+	create := s.tree().GetCreateTableAsStmt()
+	if query := s.tree().GetSelectStmt(); query != nil {
 		first := leftmost(query)
-		create = &pg.CreateTableAsStmt{Into: first.IntoClause, Objtype: pg.ObjectType_OBJECT_TABLE, Query: s.node}
+		create = &pg.CreateTableAsStmt{Into: first.IntoClause, Objtype: pg.ObjectType_OBJECT_TABLE, Query: s.tree()}
 		first.IntoClause = nil
 	}
 	if create == nil || create.Into == nil {

@@ -22,7 +22,7 @@ const (
 
 // Cursor takes a Declare statement apart.
 func (s *Statement) Cursor() (Cursor, error) {
-	n := s.node.GetDeclareCursorStmt()
+	n := s.tree().GetDeclareCursorStmt()
 	query, err := s.after(pg.Token_FOR)
 	return Cursor{Name: n.Portalname, Hold: n.Options&cursorHold != 0, Binary: n.Options&cursorBinary != 0,
 		Query: query}, err
@@ -52,7 +52,7 @@ type Movement struct {
 
 // Movement takes a Fetch statement apart.
 func (s *Statement) Movement() Movement {
-	n := s.node.GetFetchStmt()
+	n := s.tree().GetFetchStmt()
 	m := Movement{Cursor: n.Portalname, Move: n.Ismove, Count: n.HowMany}
 	switch n.Direction {
 	case pg.FetchDirection_FETCH_BACKWARD:
@@ -66,4 +66,4 @@ func (s *Statement) Movement() Movement {
 }
 
 // ClosedCursor is the name in a ClosePortal statement; "" for ALL.
-func (s *Statement) ClosedCursor() string { return s.node.GetClosePortalStmt().Portalname }
+func (s *Statement) ClosedCursor() string { return s.tree().GetClosePortalStmt().Portalname }

@@ -16,7 +16,7 @@ type DDLForm struct {
 }
 
 // Form returns how the DDL statement is handled.
-func (s *Statement) Form() DDLForm { return *ddlForm(s.node) }
+func (s *Statement) Form() DDLForm { return *ddlForm(s.tree()) }
 
 func ddlForm(n *pg.Node) *DDLForm {
 	form := func(tag string) *DDLForm { return &DDLForm{Tag: tag} }
@@ -80,7 +80,7 @@ func refuseDatabase(t pg.ObjectType, command string) string {
 
 // AlteredSequence names the sequence of an ALTER SEQUENCE; "" of another statement.
 func (s *Statement) AlteredSequence() string {
-	n := s.node.GetAlterSeqStmt()
+	n := s.tree().GetAlterSeqStmt()
 	if n == nil {
 		return ""
 	}

@@ -137,7 +137,7 @@ type Tx struct {
 
 // Tx takes a Transaction statement apart.
 func (s *Statement) Tx() Tx {
-	t := s.node.GetTransactionStmt()
+	t := s.tree().GetTransactionStmt()
 	tx := Tx{Savepoint: t.SavepointName, Chain: t.Chain}
 	switch t.Kind {
 	case pg.TransactionStmtKind_TRANS_STMT_BEGIN:
@@ -171,7 +171,7 @@ type Setting struct {
 
 // Setting takes a Set statement apart.
 func (s *Statement) Setting() Setting {
-	v := s.node.GetVariableSetStmt()
+	v := s.tree().GetVariableSetStmt()
 	set := Setting{Name: strings.ToLower(v.Name), Local: v.IsLocal}
 	switch v.Kind {
 	case pg.VariableSetKind_VAR_RESET_ALL:
@@ -186,4 +186,4 @@ func (s *Statement) Setting() Setting {
 }
 
 // ShowName returns the setting that a Show statement asks for, in lower case.
-func (s *Statement) ShowName() string { return strings.ToLower(s.node.GetVariableShowStmt().Name) }
+func (s *Statement) ShowName() string { return strings.ToLower(s.tree().GetVariableShowStmt().Name) }

@@ -24,7 +24,7 @@ func (s *Statement) CopyForm() (CopyForm, error) {
 	if err != nil {
 		return CopyForm{}, err
 	}
-	n := c.node.GetCopyStmt()
+	n := c.tree().GetCopyStmt()
 	f := CopyForm{From: n.IsFrom, Std: n.Filename == "" && !n.IsProgram, Where: n.WhereClause != nil}
 	if n.Relation != nil {
 		f.Table = &Name{n.Relation.Schemaname, n.Relation.Relname}
@@ -89,7 +89,7 @@ type TruncateForm struct {
 
 // TruncateForm takes a Truncate statement apart.
 func (s *Statement) TruncateForm() TruncateForm {
-	n := s.node.GetTruncateStmt()
+	n := s.tree().GetTruncateStmt()
 	f := TruncateForm{Restart: n.RestartSeqs, Cascade: n.Behavior == pg.DropBehavior_DROP_CASCADE}
 	for _, r := range n.Relations {
 		v := r.GetRangeVar()
@@ -102,7 +102,7 @@ func (s *Statement) TruncateForm() TruncateForm {
 // the tables; none means all. ok is false for forms other than VACUUM and
 // ANALYZE.
 func (s *Statement) Maintenance() (command, tag string, tables []Name, ok bool) {
-	n := s.node.GetVacuumStmt()
+	n := s.tree().GetVacuumStmt()
 	if n == nil {
 		return "", "", nil, false
 	}
@@ -132,7 +132,7 @@ var lockModes = []string{"", "ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHAR
 
 // LockForm returns the tables and the mode, with NOWAIT, of a Lock statement.
 func (s *Statement) LockForm() (tables []Name, mode string) {
-	n := s.node.GetLockStmt()
+	n := s.tree().GetLockStmt()
 	for _, r := range n.Relations {
 		v := r.GetRangeVar()
 		tables = append(tables, Name{v.Schemaname, v.Relname})
@@ -173,14 +173,14 @@ func (s *Statement) SetText() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c.node.GetVariableSetStmt().IsLocal = false
+	c.tree().GetVariableSetStmt().IsLocal = false
 	return c.Print()
 }
 
 // Explained returns the statement that an Explain explains, and whether
 // options were given.
 func (s *Statement) Explained() (string, []string, error) {
-	e := s.node.GetExplainStmt()
+	e := s.tree().GetExplainStmt()
 	var options []string
 	for _, o := range e.Options {
 		options = append(options, o.GetDefElem().GetDefname())
@@ -190,9 +190,9 @@ func (s *Statement) Explained() (string, []string, error) {
 }
 
 // DeallocateName is the prepared statement's name; "" for ALL.
-func (s *Statement) DeallocateName() string { return s.node.GetDeallocateStmt().Name }
+func (s *Statement) DeallocateName() string { return s.tree().GetDeallocateStmt().Name }
 
 // DiscardsAll reports whether a Discard statement is DISCARD ALL.
 func (s *Statement) DiscardsAll() bool {
-	return s.node.GetDiscardStmt().Target == pg.DiscardMode_DISCARD_ALL
+	return s.tree().GetDiscardStmt().Target == pg.DiscardMode_DISCARD_ALL
 }

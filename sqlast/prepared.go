@@ -10,10 +10,10 @@ import (
 
 // PreparedName is the name in a Prepare or an Execute statement.
 func (s *Statement) PreparedName() string {
-	if n := s.node.GetPrepareStmt(); n != nil {
+	if n := s.tree().GetPrepareStmt(); n != nil {
 		return n.Name
 	}
-	return s.node.GetExecuteStmt().Name
+	return s.tree().GetExecuteStmt().Name
 }
 
 // Prepared is the statement that a Prepare statement prepares, in the client's
@@ -23,7 +23,7 @@ func (s *Statement) Prepared() (*Statement, error) { return s.after(pg.Token_AS)
 // ConstantArguments reports whether the arguments of an Execute statement are
 // written as constants, with casts and arrays of them.
 func (s *Statement) ConstantArguments() bool {
-	return allConstant(s.node.GetExecuteStmt().Params)
+	return allConstant(s.tree().GetExecuteStmt().Params)
 }
 
 func allConstant(list []*pg.Node) bool {

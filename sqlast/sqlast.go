@@ -58,8 +58,23 @@ func Shape(sql string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
+// Known is a statement whose kind is known from another of the same form; it is
+// parsed if it comes to that.
+func Known(text string, kind Kind) *Statement { return &Statement{Text: text, Kind: kind} }
+
+// tree is the statement's syntax tree.
+func (s *Statement) tree() *pg.Node {
+	if s.node == nil {
+		s.node = &pg.Node{}
+		if tree, err := pg.Parse(s.Text); err == nil && len(tree.Stmts) == 1 {
+			s.node = tree.Stmts[0].Stmt
+		}
+	}
+	return s.node
+}
+
 // Print deparses the statement, without comments.
-func (s *Statement) Print() (string, error) { return print(s.node) }
+func (s *Statement) Print() (string, error) { return print(s.tree()) }
 
 func print(n *pg.Node) (string, error) {
 	return pg.Deparse(&pg.ParseResult{Version: 170007, Stmts: []*pg.RawStmt{{Stmt: n}}})

@@ -28,7 +28,7 @@ type Name struct{ Schema, Relation string }
 // natural reports a NATURAL JOIN: it joins by whatever columns a table has,
 // and those differ at a provider.
 func (s *Statement) natural() (found bool) {
-	walk(s.node.ProtoReflect(), func(m protoreflect.Message) {
+	walk(s.tree().ProtoReflect(), func(m protoreflect.Message) {
 		if j, ok := m.Interface().(*pg.JoinExpr); ok && j.IsNatural {
 			found = true
 		}
@@ -37,7 +37,7 @@ func (s *Statement) natural() (found bool) {
 }
 
 func (s *Statement) lockingClauses(visit func(*pg.LockingClause)) {
-	walk(s.node.ProtoReflect(), func(m protoreflect.Message) {
+	walk(s.tree().ProtoReflect(), func(m protoreflect.Message) {
 		if v, ok := m.Interface().(*pg.LockingClause); ok {
 			visit(v)
 		}
@@ -48,7 +48,7 @@ func (s *Statement) lockingClauses(visit func(*pg.LockingClause)) {
 // in FOR UPDATE OF, where aliases stand.
 func (s *Statement) rangeVars(visit func(*pg.RangeVar)) {
 	aliases := map[*pg.RangeVar]bool{}
-	walk(s.node.ProtoReflect(), func(m protoreflect.Message) {
+	walk(s.tree().ProtoReflect(), func(m protoreflect.Message) {
 		switch v := m.Interface().(type) {
 		case *pg.LockingClause:
 			for _, n := range v.LockedRels {
@@ -66,7 +66,7 @@ func (s *Statement) rangeVars(visit func(*pg.RangeVar)) {
 // its common table expressions.
 func (s *Statement) Relations() (names []Name, ctes []string) {
 	s.rangeVars(func(v *pg.RangeVar) { names = append(names, Name{v.Schemaname, v.Relname}) })
-	walk(s.node.ProtoReflect(), func(m protoreflect.Message) {
+	walk(s.tree().ProtoReflect(), func(m protoreflect.Message) {
 		if v, ok := m.Interface().(*pg.CommonTableExpr); ok {
 			ctes = append(ctes, v.Ctename)
 		}
@@ -92,7 +92,7 @@ func (s *Statement) Rename(to func(Name) (Name, bool)) bool {
 		}
 		v.Schemaname, v.Relname = n.Schema, n.Relation
 	})
-	walk(s.node.ProtoReflect(), func(m protoreflect.Message) {
+	walk(s.tree().ProtoReflect(), func(m protoreflect.Message) {
 		if c, is := m.Interface().(*pg.ColumnRef); is && len(c.Fields) > 2 {
 			ok = false
 		}
