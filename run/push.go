@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/gate"
 	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/pgwire"
@@ -26,8 +27,13 @@ func (v *Vault) Push(ctx context.Context, permit gate.Permit, p provider.Session
 	if err != nil {
 		return "", err
 	}
-	o := &opener{v: v, ctx: ctx, plan: pl, results: results, row: row, outputs: slices.Concat(pl.Outputs, pl.Proofs)}
-	o.cells = make([]column, len(o.outputs))
+	b, _ := v.buffers.Get().(*buffers)
+	if b == nil {
+		b = &buffers{}
+	}
+	defer v.release(b)
+	o := &opener{v: v, buffers: b, ctx: ctx, plan: pl, results: results, row: row, outputs: slices.Concat(pl.Outputs, pl.Proofs)}
+	o.cells, o.located = make([]column, len(o.outputs)), places(o.outputs)
 	if pl.Once {
 		o.seen = map[clarus.RowID]bool{}
 	}
@@ -70,11 +76,30 @@ type opener struct {
 	row     func([]byte) error
 	seen    map[clarus.RowID]bool
 
-	rows    [][][]byte // of the batch: the provider's columns
-	bytes   []byte     // what rows point to
+	*buffers
 	cells   []column   // by output and proof
+	located []*located // the same; shared by those of one row
+}
+
+// buffers hold a batch; statements use them one after the other.
+type buffers struct {
+	rows    [][][]byte // the provider's columns
+	slab    [][]byte   // what rows are parts of
+	bytes   []byte     // what they point to
 	scratch [][]byte
-	out     []byte
+	out     []byte // one row for the client
+}
+
+// most bytes that buffers keep from one statement to the next.
+const mostBuffered = 1 << 20
+
+func (v *Vault) release(b *buffers) {
+	if cap(b.bytes) > mostBuffered || cap(b.out) > mostBuffered {
+		return
+	}
+	b.rows, b.slab, b.bytes = b.rows[:0], b.slab[:0], b.bytes[:0]
+	clear(b.out[:cap(b.out)]) // the last row, in plain
+	v.buffers.Put(b)
 }
 
 // A column is one output's cells in the batch.
@@ -83,6 +108,36 @@ type column struct {
 	cells  []clarus.Sealed
 	rows   []int // the row that each cell is of; others are NULL
 	values []clarus.Value
+}
+
+// located are the identities of one table's rows in the batch.
+type located struct {
+	of    plan.PushedOutput
+	ready bool
+	ids   []clarus.RowID
+	gaps  []int // parts of the identity that are missing, for each row
+	parts int   // of an identity
+
+	packed []clarus.Sealed // cells that came with the identity
+}
+
+// places makes the located of all outputs.
+func places(outputs []plan.PushedOutput) []*located {
+	list := make([]*located, len(outputs))
+	for i, out := range outputs {
+		if out.Attr == nil {
+			continue
+		}
+		for j := range i {
+			if same := list[j]; same != nil && !out.Packed && !same.of.Packed && same.of.Table == out.Table && slices.Equal(same.of.Identity, out.Identity) {
+				list[i] = same
+			}
+		}
+		if list[i] == nil {
+			list[i] = &located{of: out, parts: len(identityOf(out))}
+		}
+	}
+	return list
 }
 
 // pushBatch is how many rows are opened at once: enough to open them by
@@ -112,7 +167,9 @@ func (o *opener) add(body []byte) error {
 	if o.scratch = row; len(row) != len(o.plan.Columns) {
 		return &clarus.Error{Op: "push", Kind: clarus.Integrity, Msg: "the provider returned a row of other columns than it said"}
 	}
-	kept := make([][]byte, len(row))
+	at := len(o.slab)
+	o.slab = append(o.slab, row...)
+	kept := o.slab[at:len(o.slab):len(o.slab)]
 	for i, b := range row {
 		if b != nil {
 			from := len(o.bytes)
@@ -128,6 +185,11 @@ func (o *opener) add(body []byte) error {
 
 // flush opens the batch and hands its rows on.
 func (o *opener) flush() error {
+	for _, l := range o.located {
+		if l != nil {
+			l.ready = false
+		}
+	}
 	for i := range o.outputs {
 		if o.outputs[i].Attr != nil {
 			if err := o.open(i); err != nil {
@@ -156,7 +218,7 @@ func (o *opener) flush() error {
 			return err
 		}
 	}
-	o.rows, o.bytes = o.rows[:0], nil
+	o.rows, o.slab, o.bytes = o.rows[:0], o.slab[:0], o.bytes[:0]
 	return nil
 }
 
@@ -181,18 +243,23 @@ func (c *column) value(at int, next *int, out plan.PushedOutput, format int16) (
 // open opens one output's cells of the batch.
 func (o *opener) open(i int) error {
 	out, c := o.outputs[i], &o.cells[i]
-	c.ids, c.cells, c.rows = c.ids[:0], c.cells[:0], c.rows[:0]
-	var key rowKey
-	if out.Table.Derived() {
-		var err error
-		if key, err = o.v.rowKey(o.ctx, out.Table); err != nil {
-			return err
-		}
+	n := len(o.rows)
+	c.ids, c.cells, c.rows = slices.Grow(c.ids[:0], n), slices.Grow(c.cells[:0], n), slices.Grow(c.rows[:0], n)
+	where, err := o.locate(i)
+	if err != nil {
+		return err
 	}
 	for at, row := range o.rows {
-		id, cell, absent, err := o.located(out, row, key)
-		if err != nil {
-			return err
+		var cell clarus.Sealed
+		switch {
+		case out.Packed:
+			cell = where.packed[at]
+		default:
+			cell = row[out.At]
+		}
+		absent := where.gaps[at] == where.parts && cell == nil && out.Nullable
+		if !absent && where.gaps[at] > 0 {
+			return repeated(out.Table, "a row has no identity")
 		}
 		if absent {
 			if out.Tag >= 0 && row[out.Tag] != nil {
@@ -200,7 +267,7 @@ func (o *opener) open(i int) error {
 			}
 			continue
 		}
-		c.ids, c.cells, c.rows = append(c.ids, id), append(c.cells, cell), append(c.rows, at)
+		c.ids, c.cells, c.rows = append(c.ids, where.ids[at]), append(c.cells, cell), append(c.rows, at)
 	}
 	if o.seen != nil {
 		if err := o.once(out, c); err != nil {
@@ -240,41 +307,69 @@ func (o *opener) once(out plan.PushedOutput, c *column) error {
 	return nil
 }
 
-// located finds identity and cell in a row; absent says that the row's table
-// was extended by NULLs.
-func (o *opener) located(out plan.PushedOutput, row [][]byte, key rowKey) (id clarus.RowID, cell clarus.Sealed, absent bool, err error) {
+// locate finds the identities of an output's rows, once for all outputs of one
+// table. A packed output has its own.
+func (o *opener) locate(i int) (*located, error) {
+	l := o.located[i]
+	if l.ready {
+		return l, nil
+	}
+	l.ids, l.gaps, l.packed, l.ready = slices.Grow(l.ids[:0], len(o.rows)), slices.Grow(l.gaps[:0], len(o.rows)), l.packed[:0], true
+	var key *rowKey
+	if l.of.Table.Derived() {
+		var free func()
+		var err error
+		if key, free, err = o.v.rowKey(o.ctx, l.of.Table); err != nil {
+			return nil, err
+		}
+		defer free()
+	}
 	var parts [][]byte
-	if out.Packed {
-		if row[out.At] == nil && out.Nullable {
-			return id, nil, true, nil
-		}
-		if parts, cell, err = unpack(row[out.At], len(identityOf(out))); err != nil {
-			return id, nil, false, repeated(out.Table, "a group's cell is not as asked for")
-		}
-	} else {
-		cell = row[out.At]
-		missing := 0
-		for _, at := range out.Identity {
-			parts = append(parts, row[at])
-			if row[at] == nil {
-				missing++
+	for _, row := range o.rows {
+		parts = parts[:0]
+		if l.of.Packed {
+			var cell clarus.Sealed
+			if packed := row[l.of.At]; packed != nil || !l.of.Nullable {
+				var err error
+				if parts, cell, err = unpack(packed, l.parts); err != nil {
+					return nil, repeated(l.of.Table, "a group's cell is not as asked for")
+				}
+			}
+			l.packed = append(l.packed, cell)
+		} else {
+			for _, at := range l.of.Identity {
+				parts = append(parts, row[at])
 			}
 		}
-		if missing == len(parts) && cell == nil && out.Nullable {
-			return id, nil, true, nil
+		id, gaps, err := identified(l.of.Table, key, parts)
+		if err != nil {
+			return nil, err
 		}
-		if missing > 0 {
-			return id, nil, false, repeated(out.Table, "a row has no identity")
+		if len(parts) == 0 {
+			gaps = l.parts // NULLs extended the table
+		}
+		l.ids, l.gaps = append(l.ids, id), append(l.gaps, gaps)
+	}
+	return l, nil
+}
+
+// identified makes a row's identity of its parts, or tells how many are missing.
+func identified(t *catalog.Table, key *rowKey, parts [][]byte) (id clarus.RowID, gaps int, err error) {
+	for _, p := range parts {
+		if p == nil {
+			gaps++
 		}
 	}
-	if out.Table.Derived() {
-		return key.id(parts), cell, false, nil
+	switch {
+	case gaps > 0 || len(parts) == 0:
+	case t.Derived():
+		id = key.id(parts)
+	case len(parts[0]) != len(id):
+		err = repeated(t, "a row has no identity")
+	default:
+		copy(id[:], parts[0])
 	}
-	if len(parts[0]) != len(id) {
-		return id, nil, false, repeated(out.Table, "a row has no identity")
-	}
-	copy(id[:], parts[0])
-	return id, cell, false, nil
+	return id, gaps, err
 }
 
 // identityOf counts the parts of a packed identity.

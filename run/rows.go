@@ -187,10 +187,11 @@ func (v *Vault) identify(ctx context.Context, l layout, stored [][][]byte, ids [
 			copy(ids[i][:], s[0])
 		}
 	default:
-		k, err := v.rowKey(ctx, l.table)
+		k, free, err := v.rowKey(ctx, l.table)
 		if err != nil {
 			return err
 		}
+		defer free()
 		for i, s := range stored {
 			ids[i] = k.id(keyOf(l.table, s))
 		}
@@ -240,10 +241,11 @@ func (v *Vault) seal(ctx context.Context, t *catalog.Table, rows []Row) ([][][]b
 		return nil, err
 	}
 	if t.Derived() {
-		k, err := v.rowKey(ctx, t)
+		k, free, err := v.rowKey(ctx, t)
 		if err != nil {
 			return nil, err
 		}
+		defer free()
 		for i := range rows {
 			rows[i].ID = k.id(keyOf(t, stored[i]))
 		}

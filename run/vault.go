@@ -7,6 +7,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"sync"
 
 	"github.com/clarus-project/clarus"
@@ -24,6 +25,9 @@ type Vault struct {
 
 	mu     sync.Mutex
 	codecs map[codecKey]technique.Codec
+	rows   rowKeys
+
+	buffers sync.Pool // of *buffers
 }
 
 type codecKey struct {
@@ -89,20 +93,56 @@ func (v *Vault) codec(ctx context.Context, k codecKey) (technique.Codec, error) 
 // HMAC-SHA-256 under the dataset's own key over the length-prefixed key
 // values. A clear key that is swapped between rows changes the identity, so
 // the cells beside it do not open.
-type rowKey struct{ key []byte }
-
-func (v *Vault) rowKey(ctx context.Context, t *catalog.Table) (rowKey, error) {
-	_, k, err := v.ring.Current(ctx, keys.Scope{Purpose: keys.PurposeRowID, Dataset: t.ID})
-	if err != nil {
-		return rowKey{}, err
-	}
-	return rowKey{k.Reveal()}, nil
+//
+// It is not safe for concurrent use.
+type rowKey struct {
+	mac    hash.Hash
+	fields []byte
+	sum    [sha256.Size]byte
 }
 
-func (k rowKey) id(values [][]byte) clarus.RowID {
-	mac := hmac.New(sha256.New, k.key)
-	mac.Write(secret.Fields(values...))
-	return clarus.RowID(mac.Sum(nil)[:16])
+// rowKey returns a dataset's key; free gives it back.
+func (v *Vault) rowKey(ctx context.Context, t *catalog.Table) (k *rowKey, free func(), err error) {
+	pool := v.rows.of(t.ID)
+	k, _ = pool.Get().(*rowKey)
+	if k == nil {
+		_, key, err := v.ring.Current(ctx, keys.Scope{Purpose: keys.PurposeRowID, Dataset: t.ID})
+		if err != nil {
+			return nil, nil, err
+		}
+		k = newRowKey(key)
+	}
+	return k, func() { pool.Put(k) }, nil
+}
+
+func newRowKey(key secret.Bytes) *rowKey { return &rowKey{mac: hmac.New(sha256.New, key.Reveal())} }
+
+func (k *rowKey) id(values [][]byte) (id clarus.RowID) {
+	k.fields = secret.AppendFields(k.fields[:0], values...)
+	k.mac.Reset()
+	k.mac.Write(k.fields)
+	copy(id[:], k.mac.Sum(k.sum[:0]))
+	return id
+}
+
+// rowKeys are the row keys that are not in use, by dataset: they never change.
+type rowKeys struct {
+	mu    sync.Mutex
+	pools map[clarus.DatasetID]*sync.Pool
+}
+
+func (r *rowKeys) of(dataset clarus.DatasetID) *sync.Pool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.pools[dataset]
+	if p == nil {
+		p = &sync.Pool{}
+		if r.pools == nil {
+			r.pools = map[clarus.DatasetID]*sync.Pool{}
+		}
+		r.pools[dataset] = p
+	}
+	return p
 }
 
 // LockKey is the advisory lock that stands at a provider for the client's own
@@ -116,6 +156,6 @@ func (v *Vault) LockKey(ctx context.Context, numbers ...int64) (int64, error) {
 	for _, n := range numbers {
 		fields = append(fields, binary.BigEndian.AppendUint64(nil, uint64(n)))
 	}
-	id := rowKey{k.Reveal()}.id(fields)
+	id := newRowKey(k).id(fields)
 	return int64(binary.BigEndian.Uint64(id[:8])), nil
 }

@@ -58,7 +58,11 @@ func Fields(fields ...[]byte) []byte {
 	for _, f := range fields {
 		n += 4 + len(f)
 	}
-	out := make([]byte, 0, n)
+	return AppendFields(make([]byte, 0, n), fields...)
+}
+
+// AppendFields appends what Fields returns.
+func AppendFields(out []byte, fields ...[]byte) []byte {
 	for _, f := range fields {
 		out = binary.BigEndian.AppendUint32(out, uint32(len(f)))
 		out = append(out, f...)
