@@ -59,6 +59,7 @@ type Section struct {
 	Params   []Param
 	Data     []byte
 	Expected string
+	Varied   bool // made by Vary: no file has it
 
 	head string // all before "----", to be written back
 }
@@ -251,6 +252,9 @@ func (sec *Section) Refused(policy string) *Refusal {
 func (s *Script) Write() error {
 	var b strings.Builder
 	for _, sec := range s.Sections {
+		if sec.Varied {
+			continue
+		}
 		b.WriteString(strings.TrimSuffix(sec.head, "\n") + "\n----\n" + sec.Expected)
 	}
 	return os.WriteFile(s.Path, []byte(b.String()+s.trailer), 0o644)
