@@ -77,6 +77,8 @@ func (s *lifter) token() bool {
 		return s.quoted()
 	case c == '$':
 		return s.param()
+	case c == '.' && strings.HasPrefix(s.text[s.pos:], ".."):
+		return false
 	case isDigit(c), c == '.' && s.pos+1 < len(s.text) && isDigit(s.text[s.pos+1]):
 		return s.number(s.pos)
 	case isLetter(c):
@@ -335,9 +337,7 @@ func (l *Lifted) With(text string, lifted []bool, first int) string {
 			continue
 		}
 		b.WriteString(text[at:lit.From])
-		b.WriteByte('$')
-		b.WriteString(strconv.Itoa(first))
-		b.WriteByte(' ') // 1and is two words, $1and is not
+		b.WriteString(" $" + strconv.Itoa(first) + " ") // SELECT'a'and is three words, SELECT$1and is one
 		first++
 		at = lit.To
 	}

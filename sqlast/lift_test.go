@@ -92,7 +92,7 @@ func FuzzLift(f *testing.F) {
 		var b strings.Builder
 		last := 0
 		for _, lit := range l.Literals {
-			b.WriteString(text[last:lit.From])
+			b.WriteString(text[last:lit.From] + " ")
 			switch lit.Class {
 			case String:
 				b.WriteString("'" + strings.ReplaceAll(strings.ReplaceAll(word, "\x00", ""), "'", "''") + "'")
@@ -101,6 +101,7 @@ func FuzzLift(f *testing.F) {
 			default:
 				b.WriteString(sign(text[lit.From]) + strings.TrimPrefix(fmt.Sprint(number), "-"))
 			}
+			b.WriteByte(' ')
 			last = lit.To
 		}
 		b.WriteString(text[last:])

@@ -11,7 +11,7 @@ import (
 var (
 	begins  = regexp.MustCompile(`(?i)^\s*(begin|start transaction)\b`)
 	ends    = regexp.MustCompile(`(?i)^\s*(commit|end|abort|rollback(\s*;?\s*$|\s+(work|transaction|and)))\b`)
-	unasked = regexp.MustCompile(`(?i)\bfor\s+(no\s+key\s+)?(update|key|share)\b|random\(|clock_timestamp|pg_sleep|nextval|set_config|pg_advisory|\bexplain\b|^\s*(show|fetch|move|execute)\b`)
+	unasked = regexp.MustCompile(`(?i)\bfor\s+(no\s+key\s+)?(update|key|share)\b|random\(|clock_timestamp|pg_sleep|nextval|set_config|\bpg_|information_schema|\bexplain\b|^\s*(show|fetch|move|execute)\b`)
 	chosen  = regexp.MustCompile(`(?i)\b(limit|offset|fetch)\b`)
 	sorted  = regexp.MustCompile(`(?i)\border\s+by\b`)
 )
@@ -20,7 +20,7 @@ var (
 // of a transaction block the same again with other literals, taken from the
 // script's other statements. By then the query was asked three times, so what
 // Clarus keeps of it is used; and a value that is none for its place must be the
-// same error.
+// same error. The catalogue is left out: it shows what a script could not make.
 func (s *Script) Vary() *Script {
 	pool := map[sqlast.ConstantClass][]string{}
 	for _, sec := range s.Sections {
