@@ -117,7 +117,7 @@ func (w *writer) probe(m plan.Match, p plan.Probe) string {
 		if m.By != nil && format == 0 && value != nil {
 			format, value = 1, w.args.Binary[p.Param-1]
 		}
-		if m.Column.Enum != nil {
+		if m.Column != nil && m.Column.Enum != nil {
 			// A label in either format. One that the type does not have equals nothing, and the twin will say so.
 			format = 1
 			value, _ = m.Column.Enum.Stored(value)
@@ -126,7 +126,7 @@ func (w *writer) probe(m plan.Match, p plan.Probe) string {
 	if m.By != nil {
 		typ, value = m.By.Type, w.seal(m.Column, *m.By, p.Type, value)
 	}
-	if m.By == nil && m.Column.Enum != nil {
+	if m.By == nil && m.Column != nil && m.Column.Enum != nil {
 		typ = m.Column.StoredType()
 	}
 	w.st.Types = append(w.st.Types, typ)
