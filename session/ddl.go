@@ -89,17 +89,21 @@ func (s *Session) lockSchema(ctx context.Context) error {
 
 // settleDDL ends the transaction's DDL: the scratch database becomes the next
 // version, or goes.
-func (s *Session) settleDDL(ctx context.Context, committed bool) error {
+func (s *Session) settleDDL(ctx context.Context, end ending) error {
 	c := s.ddl
 	if c == nil {
 		return nil
 	}
 	s.ddl = nil
-	if !committed || len(c.statements) == 0 {
+	switch {
+	case end == rolledBack || c.next == nil:
 		c.scratch.Drop()
-		return nil
+	case end == unknown:
+		s.db.Doubt(c.next)
+	default:
+		return s.db.Publish(context.WithoutCancel(ctx), c.next)
 	}
-	return s.db.Publish(context.WithoutCancel(ctx), c.next)
+	return nil
 }
 
 // schema carries out a DDL statement and returns its tag.

@@ -68,18 +68,39 @@ func (s *Session) finish(ctx context.Context, commit bool, text string) (string,
 		}
 	}
 	tag, err := s.home().Run(ctx, provider.Statement{SQL: text}, nil, nil)
+	end := rolledBack
+	switch {
+	case err == nil && tag == "COMMIT":
+		end = committed
+	case commit && uncertain(err):
+		end = unknown
+	}
 	if err != nil {
 		err = run.Explain(s.catalog(), err, nil, run.Row{})
 	}
-	committed := err == nil && tag == "COMMIT"
-	if commit && s.ddl != nil && err != nil && !isServer(err) {
-		s.db.Suspect() // whether it was committed is not known
-	}
-	s.ended(committed)
-	if e := s.settleDDL(ctx, committed); err == nil {
+	s.ended(end == committed)
+	if e := s.settleDDL(ctx, end); err == nil {
 		err = e
 	}
 	return tag, err
+}
+
+// ending is how a transaction ended.
+type ending int
+
+const (
+	rolledBack ending = iota
+	committed
+	unknown // whether it was committed did not become known
+)
+
+// uncertain reports whether a COMMIT that failed with err may have been carried out.
+func uncertain(err error) bool {
+	e, ok := errors.AsType[*pgwire.ServerError](err)
+	if err == nil || !ok {
+		return err != nil
+	}
+	return e.Severity == "FATAL" || e.Severity == "PANIC" || strings.HasPrefix(e.Code, "08") || strings.HasPrefix(e.Code, "57")
 }
 
 // ended forgets what belonged to the transaction.
@@ -177,29 +198,39 @@ func (s *Session) endImplicit(ctx context.Context) error {
 		return err
 	}
 	var err error
+	end := rolledBack
 	if !s.doomed {
-		if err = s.ddl.save(ctx, s); err == nil {
-			if _, err = s.home().Run(ctx, sql("COMMIT"), nil, nil); err != nil && !isServer(err) {
-				s.db.Suspect()
-			}
-		}
-		if isServer(err) {
-			err = run.Explain(s.catalog(), err, nil, run.Row{})
-		}
+		end, err = s.commitDDL(ctx)
 	}
-	committed := err == nil && !s.doomed
-	if !committed {
+	if end != committed {
 		err = errors.Join(err, s.rollBack(ctx))
 	}
 	if _, e := s.home().Sync(ctx); err == nil {
 		err = e
 	}
-	if e := s.settleDDL(ctx, committed); err == nil {
+	if e := s.settleDDL(ctx, end); err == nil {
 		err = e
 	}
-	s.endPortals(committed)
+	s.endPortals(end == committed)
 	s.doomed = false
 	return err
+}
+
+// commitDDL stores the schema that the implicit transaction made and commits.
+func (s *Session) commitDDL(ctx context.Context) (ending, error) {
+	end := committed
+	err := s.ddl.save(ctx, s)
+	if err != nil {
+		end = rolledBack
+	} else if _, err = s.home().Run(ctx, sql("COMMIT"), nil, nil); uncertain(err) {
+		end = unknown
+	} else if err != nil {
+		end = rolledBack
+	}
+	if isServer(err) {
+		err = run.Explain(s.catalog(), err, nil, run.Row{})
+	}
+	return end, err
 }
 
 // rollBackTime is how long a provider may take to roll back.

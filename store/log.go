@@ -13,6 +13,7 @@ import (
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/provider"
+	"github.com/clarus-project/clarus/twin"
 )
 
 // A Digest stands for a database's log up to one version. Whoever knows it
@@ -47,6 +48,7 @@ type entry struct {
 	Enums       []*catalog.Enum `json:",omitempty"`
 	NextLabel   uint32          `json:",omitempty"`
 	Previous    []byte          `json:",omitempty"` // digest of the version before; entries of old have none
+	OIDs        twin.OIDs       `json:",omitempty"` // after the statements; likewise
 }
 
 // A history is the log as it was read.

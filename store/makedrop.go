@@ -266,7 +266,7 @@ func physical(name string, number uint32) string {
 func (d *Database) abandon() {
 	d.mu.Lock()
 	v := d.current
-	d.current, d.suspect = nil, true
+	d.current = nil
 	d.mu.Unlock()
 	if v != nil {
 		v.Twin.Retire()

@@ -99,6 +99,14 @@ func (p Pin) check(db string, h *history) error {
 	return nil
 }
 
+// reach records a version durably, unless a newer one was reached.
+func (p Pin) reach(db string, version int64, digest Digest) error {
+	if at, known, err := p.get(db); err != nil || known && at.Version > version {
+		return err
+	}
+	return p.set(db, version, digest)
+}
+
 // set records a version durably.
 func (p Pin) set(db string, version int64, digest Digest) error {
 	p.mu.Lock()

@@ -7,14 +7,12 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"sync"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/pgwire"
-	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/policy"
 	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/technique"
@@ -35,11 +33,17 @@ type Database struct {
 	Twin    *twin.Server
 	Pin     Pin
 
+	// Warn is told of what the owner should know and what keeps nothing from
+	// working; it may be nil.
+	Warn func(msg string, err error)
+
 	opening sync.Mutex // one reading of the log at a time
 
-	mu      sync.Mutex
-	current *Version
-	suspect bool // the provider may have another version than current
+	mu        sync.Mutex
+	current   *Version
+	suspected int     // how often the provider may have had another version than current
+	settled   int     // how many of these the log has answered
+	pending   []*Next // versions whose commit did not become known
 }
 
 // Records has the codecs of Clarus's own records.
@@ -54,9 +58,12 @@ type Version struct {
 	Twin    *twin.Version
 }
 
-// Open reads the stored schema, checks it against the pin and rebuilds the
-// twin's database from it.
+// Open reads the stored schema, checks it against the pin and has the twin
+// follow it.
 func (d *Database) Open(ctx context.Context) error {
+	d.mu.Lock()
+	suspected := d.suspected
+	d.mu.Unlock()
 	p, err := d.Provider.Open(ctx, d.Physical)
 	if err != nil {
 		return err
@@ -85,10 +92,13 @@ func (d *Database) Open(ctx context.Context) error {
 	if err := d.Pin.check(d.Name, h); err != nil {
 		return err
 	}
-	if err := d.rebuild(ctx, locale[0], h); err != nil {
+	if err := d.follow(ctx, locale[0], h); err != nil {
 		return err
 	}
-	return d.Pin.set(d.Name, h.version(), h.digest())
+	d.mu.Lock()
+	d.settled = suspected
+	d.mu.Unlock()
+	return d.Pin.reach(d.Name, h.version(), h.digest())
 }
 
 func (d *Database) unprepared(err error) error {
@@ -113,47 +123,6 @@ func splitStatements(sql string) []string {
 		}
 	}
 	return append(list, sql[from:])
-}
-
-// rebuild replays the log on a new database of the twin.
-func (d *Database) rebuild(ctx context.Context, locale []string, h *history) error {
-	base, err := d.Twin.First(ctx, d.Name, locale[0], locale[1], plan.Denied)
-	if err != nil {
-		return err
-	}
-	owner := d.Twin.Owner()
-	s, err := base.Lease(ctx, owner)
-	if err != nil {
-		return err
-	}
-	defer base.Retire()
-	for i, e := range h.entries {
-		for _, st := range e.Statements {
-			if err := s.Replay(ctx, st.User, st.SearchPath, st.SQL); err != nil {
-				return fmt.Errorf("replay version %d of the schema on the twin: %w", i+1, err)
-			}
-		}
-	}
-	l, err := s.Introspect()
-	if err != nil {
-		return err
-	}
-	v, err := s.Promote(ctx, h.version())
-	if err != nil {
-		return err
-	}
-	head := h.head()
-	if h.version() == 0 {
-		head.NextDataset = d.base()
-	}
-	made := catalog.Catalog{Version: h.version(), NextDataset: head.NextDataset, Tables: head.Tables, Enums: head.Enums, NextLabel: head.NextLabel}.Bind(l)
-	for _, t := range head.Tables {
-		if t.Relation == nil {
-			return d.altered("table " + t.Schema + "." + t.Name + " is not in the log")
-		}
-	}
-	d.enforce(&Version{Catalog: made, Digest: h.digest(), Twin: v})
-	return nil
 }
 
 // Current returns the version that is in force. The caller holds its twin
@@ -196,14 +165,24 @@ func (d *Database) InForce(v *Version) bool {
 }
 
 // doubtful reports whether the log has to be read anew. d.mu is held.
-func (d *Database) doubtful() bool { return d.current == nil || d.suspect || d.current.Twin.Lost() }
+func (d *Database) doubtful() bool {
+	return d.current == nil || d.suspected != d.settled || d.current.Twin.Lost()
+}
 
-// Suspect says that the provider may have another version than is in force
-// here: the end of a transaction that changed the schema did not become known.
+// Suspect says that the provider may have another version than is in force here.
 func (d *Database) Suspect() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.suspect = true
+	d.suspected++
+}
+
+// Doubt takes a version that was appended in a transaction whose end did not
+// become known. The log tells when the schema is needed next.
+func (d *Database) Doubt(n *Next) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.suspected++
+	d.pending = append(d.pending, n)
 }
 
 // number is the number of the version that is in force.
@@ -243,8 +222,12 @@ type Next struct {
 
 // Append stores the next version in the transaction of p.
 func (d *Database) Append(ctx context.Context, p provider.Session, n *Next) error {
+	oids, err := n.Scratch.OIDs()
+	if err != nil {
+		return err
+	}
 	text, err := json.Marshal(entry{Statements: n.Statements, Tables: n.Catalog.Tables, NextDataset: n.Catalog.NextDataset,
-		Enums: n.Catalog.Enums, NextLabel: n.Catalog.NextLabel, Previous: n.Base.Digest[:]})
+		Enums: n.Catalog.Enums, NextLabel: n.Catalog.NextLabel, Previous: n.Base.Digest[:], OIDs: oids})
 	if err != nil {
 		return err
 	}
@@ -255,20 +238,31 @@ func (d *Database) Append(ctx context.Context, p provider.Session, n *Next) erro
 // Publish puts the version that a transaction appended in force, after the
 // transaction has committed.
 func (d *Database) Publish(ctx context.Context, n *Next) error {
+	if err := d.promote(ctx, n); err != nil {
+		d.Suspect() // the provider has it: the log is replayed when the schema is needed next
+	}
+	return d.Pin.reach(d.Name, n.Catalog.Version, n.digest)
+}
+
+// promote makes the scratch database of a version the twin's.
+func (d *Database) promote(ctx context.Context, n *Next) error {
 	v, err := n.Scratch.Promote(ctx, n.Catalog.Version)
 	if err == nil {
 		d.enforce(&Version{Catalog: n.Catalog, Digest: n.digest, Twin: v})
-	} else {
-		d.Suspect() // the provider has it: the log is replayed when the schema is needed next
 	}
-	return d.Pin.set(d.Name, n.Catalog.Version, n.digest)
+	return err
 }
 
-// enforce puts a version in force.
+// enforce puts a version in force, unless a newer one is: the log was read
+// while that was committed.
 func (d *Database) enforce(v *Version) {
 	d.mu.Lock()
 	old := d.current
-	d.current, d.suspect = v, false
+	if old != nil && !old.Twin.Lost() && old.Catalog.Version > v.Catalog.Version {
+		old = v
+	} else {
+		d.current = v
+	}
 	d.mu.Unlock()
 	if old != nil {
 		old.Twin.Retire()

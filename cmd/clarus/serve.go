@@ -287,7 +287,8 @@ func (s *server) describe(vault *run.Vault, name, at string) (*store.Database, e
 	} else if at == "" {
 		at = s.cfg.Created.DefaultProvider
 	}
-	db := &store.Database{Name: name, Policy: pol, Physical: cmp.Or(s.cfg.Providers[at].Postgres.Database, name), Records: vault, Twin: s.twin}
+	db := &store.Database{Name: name, Policy: pol, Physical: cmp.Or(s.cfg.Providers[at].Postgres.Database, name), Records: vault, Twin: s.twin,
+		Warn: func(msg string, err error) { s.log.Warn(msg, "database", name, "reason", describe(err)) }}
 	if at == "" {
 		return db, nil
 	}
