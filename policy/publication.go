@@ -82,7 +82,17 @@ func numbers(n *node) []float64 {
 func (r *publicationReader) publication(root *node) *model.Policy {
 	n := root.get("release")
 	p := &model.Policy{K: int(number(n.get("k"))), Subject: n.text("subject"), Effort: int(number(n.get("effort"))),
-		KeepOrder: n.text("order") == "keep", Missing: []string{""}, MissingRefused: true}
+		Method: model.Method(n.text("method")), KeepOrder: n.text("order") == "keep", Missing: []string{""}, MissingRefused: true}
+	if p.Method == "" {
+		p.Method = model.Local
+	}
+	p.Suppress = number(n.get("suppress"))
+	if at := n.get("suppress"); at != nil && p.Method != model.Global {
+		r.add(at.at, "suppress belongs to method: global", "remove it: local and microaggregation suppress no row")
+	}
+	if at := n.get("effort"); at != nil && p.Method == model.Global {
+		r.add(at.at, "effort says nothing under method: global", "remove it")
+	}
 	if seed := n.get("seed"); seed != nil {
 		s := uint64(value[int64](seed))
 		p.Seed = &s
@@ -96,6 +106,9 @@ func (r *publicationReader) publication(root *node) *model.Policy {
 	quasi := 0
 	for _, f := range root.get("attributes").fields {
 		a := r.attribute(f)
+		if at := f.value.get("cover"); at != nil && p.Method != model.Local {
+			r.add(at.at, fmt.Sprintf("cover says nothing under method: %s", p.Method), "remove it, or choose method: local")
+		}
 		p.Attributes = append(p.Attributes, a)
 		if a.Class == clarus.QuasiIdentifier {
 			quasi++

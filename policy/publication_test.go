@@ -22,7 +22,7 @@ func TestPublication(t *testing.T) {
 
 func showPublication(p *model.Policy) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "k=%d subject=%q effort=%d keep=%v missing=%q refused=%v", p.K, p.Subject, p.Effort, p.KeepOrder, p.Missing, p.MissingRefused)
+	fmt.Fprintf(&b, "k=%d method=%s suppress=%g subject=%q effort=%d keep=%v missing=%q refused=%v", p.K, p.Method, p.Suppress, p.Subject, p.Effort, p.KeepOrder, p.Missing, p.MissingRefused)
 	if p.Seed != nil {
 		fmt.Fprintf(&b, " seed=%d", *p.Seed)
 	}

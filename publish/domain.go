@@ -32,6 +32,12 @@ type domain struct {
 // newDomain reads a column.
 func (r *run) newDomain(a *model.Attribute, c *table.Column) (*domain, error) {
 	d := &domain{Attribute: a, column: c, cover: a.Cover, missing: map[string]bool{}, hole: -1}
+	switch r.policy.Method {
+	case model.Microaggregation:
+		d.cover = model.CoverSet // means need the type's order
+	case model.Global:
+		d.cover = model.CoverNode
+	}
 	if a.Class == clarus.Confidential {
 		d.cover = model.CoverSet
 		if slices.ContainsFunc(a.Wants, func(w model.Requirement) bool { return w.Distance == model.Hierarchical }) {
@@ -164,6 +170,15 @@ func (d *domain) positions(values []string) ([]string, []float64) {
 		out[i], at[i] = p.value, p.at
 	}
 	return out, at
+}
+
+// position is where a value stands on the attribute's scale.
+func position(d *domain, value string) (float64, error) {
+	x, err := check.Position(string(d.Type), d.Order, value)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", d.Name, err)
+	}
+	return x, nil
 }
 
 // order puts the leaves in the order that covers need: that of the hierarchy

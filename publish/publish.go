@@ -56,7 +56,7 @@ func Make(ctx context.Context, p *model.Policy, t *table.Table, open Open, progr
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
-	columns, err := r.local()
+	columns, err := r.columns()
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (r *run) prepare() error {
 			}
 			if a.Class == clarus.QuasiIdentifier {
 				r.quasi = append(r.quasi, d)
-				r.spec.Quasi = append(r.spec.Quasi, check.Quasi{Name: c.Name, Leaves: d.leaves, Scale: string(a.Type), Order: a.Order, Tree: d.tree})
+				r.spec.Quasi = append(r.spec.Quasi, check.Quasi{Name: c.Name, Leaves: d.leaves, Scale: string(a.Type), Order: a.Order, Tree: d.tree, Perturbed: p.Method == model.Microaggregation})
 			} else {
 				r.secret = append(r.secret, d)
 				r.spec.Confidential = append(r.spec.Confidential, check.Confidential{Name: c.Name, Order: d.leaves, Tree: d.tree, Wants: a.Wants})
@@ -141,8 +141,8 @@ func (r *run) enough() error {
 
 // sensitive lists what guards classes: what is wanted in confidential attributes,
 // and k persons where rows are not persons.
-func (r *run) sensitive() ([]recode.Sensitive, error) {
-	var out []recode.Sensitive
+func (r *run) sensitive() ([]model.Sensitive, error) {
+	var out []model.Sensitive
 	for _, d := range r.secret {
 		if len(d.Wants) == 0 {
 			continue
@@ -158,11 +158,11 @@ func (r *run) sensitive() ([]recode.Sensitive, error) {
 				return nil, err
 			}
 		}
-		out = append(out, recode.Sensitive{Codes: d.codes, Values: len(d.leaves), Guard: all})
+		out = append(out, model.Sensitive{Codes: d.codes, Values: len(d.leaves), Guard: all})
 	}
 	if r.policy.Subject != "" {
 		c := r.table.Column(r.policy.Subject)
-		out = append(out, recode.Sensitive{Codes: c.Codes, Values: len(c.Values), Guard: model.Distinct(r.policy.K)})
+		out = append(out, model.Sensitive{Codes: c.Codes, Values: len(c.Values), Guard: model.Distinct(r.policy.K)})
 	}
 	return out, nil
 }
@@ -180,6 +180,17 @@ func (r *run) possible(d *domain, want model.Requirement, g model.Guard) error {
 		return nil
 	}
 	return &table.Error{Column: d.Name, Msg: fmt.Sprintf("all rows in one class do not have %s: the attribute has %d different values", want, len(values)), Hint: "ask for less, or publish the attribute as an identifier, which is left out"}
+}
+
+// columns makes the quasi-identifiers' cells by the policy's method.
+func (r *run) columns() ([]*table.Column, error) {
+	switch r.policy.Method {
+	case model.Microaggregation:
+		return r.aggregate()
+	case model.Global:
+		return r.global()
+	}
+	return r.local()
 }
 
 // local makes the quasi-identifiers' cells by cell-local generalisation.

@@ -158,7 +158,7 @@ func (c *checker) same(name string) {
 func (c *checker) truth(q *Quasi) {
 	before, after := c.original.Column(q.Name), c.release.Column(q.Name)
 	if q.Perturbed {
-		c.result.Attributes = append(c.result.Attributes, Attribute{Name: q.Name, Perturbed: true, Values: distinct(after)})
+		c.result.Attributes = append(c.result.Attributes, perturbed(q, before, after))
 		return
 	}
 	d := newDomain(q)
@@ -248,12 +248,13 @@ func (c *checker) classes() {
 }
 
 // withheld reports whether the rows without any quasi-identifier are outside
-// every class: they show no confidential value, or are too few to be a class.
+// every class: suppressed as the promise allows, showing nothing, or too few to
+// be a class. Otherwise they are a class like any other.
 func (c *checker) withheld(stars []int) bool {
 	if c.result.Suppressed < c.spec.K {
 		return true
 	}
-	if len(c.spec.Confidential) == 0 {
+	if c.result.Suppressed > c.spec.MaxSuppressed {
 		return false
 	}
 	for _, a := range c.spec.Confidential {

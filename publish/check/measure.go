@@ -8,6 +8,7 @@ import (
 
 	"github.com/clarus-project/clarus/publish/hierarchy"
 	"github.com/clarus-project/clarus/publish/model"
+	"github.com/clarus-project/clarus/publish/table"
 )
 
 // A Result is what was measured.
@@ -40,7 +41,35 @@ type Attribute struct {
 	Name      string  `json:"name"`
 	Loss      float64 `json:"loss"`
 	Values    int     `json:"different_cells"`
-	Perturbed bool    `json:"perturbed,omitempty"`
+	Perturbed bool    `json:"perturbed,omitempty"`     // cells are not covers: Error and Changed are measured instead of Loss
+	Error     float64 `json:"squared_error,omitempty"` // on a scale: SSE/SST, the share of the variance that is gone
+	Changed   float64 `json:"changed_cells,omitempty"` // share of cells that differ from their original
+}
+
+// perturbed measures an attribute whose cells are not covers.
+func perturbed(q *Quasi, before, after *table.Column) Attribute {
+	a := Attribute{Name: q.Name, Perturbed: true, Values: distinct(after)}
+	n := float64(max(1, len(before.Codes)))
+	mean, sse, sst, scaled := 0.0, 0.0, 0.0, true
+	at := make([]float64, len(before.Codes))
+	for r := range at {
+		x, err := Position(q.Scale, q.Order, before.At(r))
+		at[r], scaled = x, scaled && err == nil
+		mean += x / n
+		if before.At(r) != after.At(r) {
+			a.Changed += 1 / n
+		}
+	}
+	for r, x := range at {
+		y, err := Position(q.Scale, q.Order, after.At(r))
+		scaled = scaled && err == nil
+		sse += (x - y) * (x - y)
+		sst += (x - mean) * (x - mean)
+	}
+	if scaled && sst > 0 {
+		a.Error = sse / sst
+	}
+	return a
 }
 
 // A Disclosure is what classes show of a confidential attribute.

@@ -6,7 +6,9 @@ import "github.com/clarus-project/clarus"
 // file and has checked what can be checked without the data.
 type Policy struct {
 	K              int
-	Subject        string   // attribute that says whose a row is; "": each row is another's
+	Subject        string // attribute that says whose a row is; "": each row is another's
+	Method         Method
+	Suppress       float64  // share of rows that Global may suppress
 	Effort         int      // sweeps of refinement; 0: the default
 	KeepOrder      bool     // rows stay in the file's order
 	Seed           *uint64  // of random choices; nil: from the system
@@ -24,6 +26,16 @@ func (p *Policy) Attribute(name string) *Attribute {
 	}
 	return nil
 }
+
+// A Method is how quasi-identifiers are anonymised.
+type Method string
+
+// The methods.
+const (
+	Local            Method = "local"            // cell-local generalisation
+	Global           Method = "global"           // full-domain generalisation
+	Microaggregation Method = "microaggregation" // means of small classes
+)
 
 // A Type says how the values of an attribute relate.
 type Type string

@@ -3,6 +3,8 @@ package recode
 import (
 	"context"
 	"math"
+
+	"github.com/clarus-project/clarus/publish/model"
 )
 
 // start finds classes to begin with that satisfy every guard.
@@ -185,7 +187,7 @@ func (c *cutter) safe(n int) bool {
 // A tally counts the values of a sensitive attribute in a growing class. Its
 // values are ascending, as Guard.Fits wants them.
 type tally struct {
-	of     *Sensitive
+	of     *model.Sensitive
 	at     []int32 // of each code: its place in values, from 1; 0: not there
 	values []uint32
 	count  []int32
@@ -220,13 +222,7 @@ func (s *search) fits(rows []int32) bool {
 		return false
 	}
 	for i := range s.Sensitive {
-		a := &s.Sensitive[i]
-		count := map[uint32]int32{}
-		for _, r := range rows {
-			count[a.Codes[r]]++
-		}
-		values, counts := ascending(count)
-		if !a.Guard.Fits(values, counts, len(rows)) {
+		if !s.Sensitive[i].Fits(rows) {
 			return false
 		}
 	}

@@ -30,13 +30,6 @@ import (
 	"github.com/clarus-project/clarus/publish/model"
 )
 
-// A Sensitive attribute and what every class must satisfy in it.
-type Sensitive struct {
-	Codes  []uint32 // of each row, below Values
-	Values int
-	Guard  model.Guard
-}
-
 // A Column is a quasi-identifier.
 type Column struct {
 	Codes  []uint32 // of each row, below Leaves
@@ -52,7 +45,7 @@ type Column struct {
 type Problem struct {
 	K         int
 	Columns   []Column
-	Sensitive []Sensitive
+	Sensitive []model.Sensitive
 	Sweeps    int    // how often classes are refined; 0: the default
 	Seed      uint64 // of every random choice
 	Progress  func(done, of int)

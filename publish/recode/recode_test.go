@@ -33,7 +33,7 @@ func TestPartition(t *testing.T) {
 		n, k := rapid.IntRange(1, 400).Draw(t, "n"), rapid.IntRange(1, 12).Draw(t, "k")
 		p := random(n, k, rapid.Uint64().Draw(t, "seed"))
 		if rapid.Bool().Draw(t, "guarded") {
-			p.Sensitive = []Sensitive{{Codes: p.Columns[1].Codes, Values: 9, Guard: model.Distinct(rapid.IntRange(1, 4).Draw(t, "l"))}}
+			p.Sensitive = []model.Sensitive{{Codes: p.Columns[1].Codes, Values: 9, Guard: model.Distinct(rapid.IntRange(1, 4).Draw(t, "l"))}}
 		}
 		classes, err := Partition(context.Background(), p)
 		s, _ := newSearch(p)

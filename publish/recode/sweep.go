@@ -2,7 +2,6 @@ package recode
 
 import (
 	"context"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -187,13 +186,4 @@ func (s *search) loss(classes *Classes) float64 {
 		}
 	}
 	return total / float64(s.n)
-}
-
-func ascending(count map[uint32]int32) ([]uint32, []int32) {
-	values := slices.Sorted(maps.Keys(count))
-	counts := make([]int32, len(values))
-	for i, v := range values {
-		counts[i] = count[v]
-	}
-	return values, counts
 }

@@ -104,7 +104,11 @@ func plotLosses(attributes []check.Attribute) template.HTML {
 	var labels, texts []string
 	var values []float64
 	for _, a := range attributes {
-		labels, values, texts = append(labels, a.Name), append(values, a.Loss), append(texts, fmt.Sprintf("%.2f %%, %d different cells", 100*a.Loss, a.Values))
+		loss, text := a.Loss, "%.2f %%, %d different cells"
+		if a.Perturbed {
+			loss, text = a.Error, "%.2f %% of its variance gone, %d different cells"
+		}
+		labels, values, texts = append(labels, a.Name), append(values, loss), append(texts, fmt.Sprintf(text, 100*loss, a.Values))
 	}
 	return bars(labels, values, texts)
 }

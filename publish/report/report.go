@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,21 @@ func promises(s *check.Spec) []string {
 			list = append(list, fmt.Sprintf("%s of %s in every class", w, a.Name))
 		}
 	}
-	return append(list, "every cell covers its original value")
+	var covered, means []string
+	for _, q := range s.Quasi {
+		if q.Perturbed {
+			means = append(means, q.Name)
+		} else {
+			covered = append(covered, q.Name)
+		}
+	}
+	if len(covered) > 0 {
+		list = append(list, "every cell of "+strings.Join(covered, ", ")+" covers its original value")
+	}
+	if len(means) > 0 {
+		list = append(list, "cells of "+strings.Join(means, ", ")+" are the means of their classes, not original values")
+	}
+	return list
 }
 
 // beyond lists what the promises leave open.
@@ -102,11 +117,21 @@ func (r *Report) Text(w io.Writer) error {
 	line("")
 	line("rows        %d, %d suppressed", m.Rows, m.Suppressed)
 	line("classes     %d, of %d to %d rows, %.2f on average", m.Classes, m.SmallestRow, m.Largest, m.Mean)
-	line("loss        %.5f of 1 (LM); discernibility %.0f", m.Loss, m.Penalty)
+	if slices.ContainsFunc(m.Attributes, func(a check.Attribute) bool { return !a.Perturbed }) {
+		line("loss        %.5f of 1 (LM); discernibility %.0f", m.Loss, m.Penalty)
+	} else {
+		line("loss        discernibility %.0f", m.Penalty)
+	}
 	for _, a := range m.Attributes {
+		if a.Perturbed {
+			line("  %-20s %.1f %% of its variance gone, %.1f %% of cells changed, %d different cells", a.Name, 100*a.Error, 100*a.Changed, a.Values)
+			continue
+		}
 		line("  %-20s %.5f, %d different cells", a.Name, a.Loss, a.Values)
 	}
-	line("counts      half of %d queries on two attributes are off by %.1f %% or less", len(r.Queries), 100*r.QueryError)
+	if len(r.Queries) > 0 {
+		line("counts      half of %d queries on one or two attributes are off by %.1f %% or less", len(r.Queries), 100*r.QueryError)
+	}
 	line("risk        prosecutor at most %.4f, %.4f on average; marketer %.4f", m.Risk.Prosecutor, m.Risk.ProsecutorMean, m.Risk.Marketer)
 	line("unique      %.1f %% of rows before, %.1f %% in the release", 100*m.Risk.UniqueBefore, 100*m.Risk.UniqueAfter)
 	for _, d := range m.Disclosures {
