@@ -48,10 +48,12 @@ type Cache struct {
 type generations[V any] struct {
 	mu         sync.Mutex
 	young, old map[question]*V
+	bytes      int // of the texts in young
 }
 
 const (
-	cacheSize    = 4096    // of each generation
+	cacheSize    = 4096    // most entries of each generation
+	cacheBytes   = 8 << 20 // most bytes of text in it
 	cacheLongest = 1 << 14 // bytes of text
 )
 
@@ -75,9 +77,10 @@ func (c *generations[V]) put(q question, v *V) {
 
 // add makes room by forgetting what was not asked for since the last time.
 func (c *generations[V]) add(q question, v *V) {
-	if c.young == nil || len(c.young) >= cacheSize {
-		c.old, c.young = c.young, make(map[question]*V)
+	if c.young == nil || len(c.young) >= cacheSize || c.bytes >= cacheBytes {
+		c.old, c.young, c.bytes = c.young, make(map[question]*V), 0
 	}
+	c.bytes += len(q.text)
 	c.young[q] = v
 }
 

@@ -83,8 +83,11 @@ type Session struct {
 	doomed     bool   // the implicit transaction has failed
 	readOnly   bool   // transactions may be READ ONLY: something asked for it once
 
-	mu     sync.Mutex
-	cancel context.CancelFunc // of the running call
+	mu      sync.Mutex
+	parent  context.Context // that calls is made of
+	calls   context.Context // of the calls
+	cancel  context.CancelFunc
+	running bool // a call is
 }
 
 // conn is a connection to the twin with the settings that it was given last.
@@ -248,31 +251,44 @@ func (s *Session) env() plan.Env {
 	return plan.Env{Catalog: s.catalog(), Builtins: s.host.Builtins, Relations: s.host.System}
 }
 
-// run starts a call that Cancel can stop.
+// run starts a call that Cancel can stop. All calls have one context, until it
+// is cancelled.
 func (s *Session) run(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
 	s.mu.Lock()
-	s.cancel = cancel
-	s.mu.Unlock()
-	return ctx, func() {
-		s.mu.Lock()
-		s.cancel = nil
-		s.mu.Unlock()
-		cancel()
+	defer s.mu.Unlock()
+	if s.calls == nil || s.calls.Err() != nil || s.parent != ctx {
+		if s.cancel != nil {
+			s.cancel()
+		}
+		s.parent = ctx
+		s.calls, s.cancel = context.WithCancel(ctx)
 	}
+	s.running = true
+	return s.calls, s.done
+}
+
+func (s *Session) done() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = false
 }
 
 // Cancel stops the running call, from any goroutine.
 func (s *Session) Cancel() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cancel != nil {
+	if s.running {
 		s.cancel()
 	}
 }
 
 // Close frees the session.
 func (s *Session) Close() {
+	s.mu.Lock()
+	if s.cancel != nil {
+		defer s.cancel()
+	}
+	s.mu.Unlock()
 	if s.ddl != nil {
 		s.ddl.scratch.Drop()
 		s.ddl = nil

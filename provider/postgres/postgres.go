@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/clarus-project/clarus"
@@ -165,7 +164,7 @@ func (p *session) transmit(ctx context.Context) (stop func(), err error) {
 const grace = 10 * time.Second
 
 // watch asks the provider to cancel when ctx ends, and ends the connection if
-// that does not help, until stop is called.
+// that does not help, until stop is called, once.
 func (p *session) watch(ctx context.Context) (stop func()) {
 	answered := make(chan struct{})
 	undo := context.AfterFunc(ctx, func() {
@@ -180,7 +179,7 @@ func (p *session) watch(ctx context.Context) (stop func()) {
 			p.c.Abort()
 		}
 	})
-	return sync.OnceFunc(func() { undo(); close(answered) })
+	return func() { undo(); close(answered) }
 }
 
 // parse queues a Parse of the unnamed statement, unless it is still there.
