@@ -26,6 +26,8 @@ func Explain(c *catalog.Catalog, err error, t *catalog.Table, row Row) error {
 	}
 	e := &pgwire.ServerError{Severity: "ERROR", Code: se.Code, Message: plainMessage(se.Code)}
 	switch se.Code {
+	case "53100", "53200", "53300":
+		e.Hint = "The provider's owner must see to it; what was committed is safe. Then try again."
 	case "23505", "23503", "23P01":
 		child, k := constraintNamed(c, se, t)
 		if k == nil {

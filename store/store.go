@@ -220,8 +220,12 @@ type Next struct {
 	digest Digest // once it is appended
 }
 
-// Append stores the next version in the transaction of p.
+// Append stores the next version in the transaction of p. There is room on this
+// side to pin it then.
 func (d *Database) Append(ctx context.Context, p provider.Session, n *Next) error {
+	if err := d.Pin.room(); err != nil {
+		return err
+	}
 	oids, err := n.Scratch.OIDs()
 	if err != nil {
 		return err

@@ -63,11 +63,21 @@ func (c *Conn) drain() error {
 		case err != nil:
 			return c.lost(err)
 		case f.Type == 'E' && first == nil:
-			first = pgwire.AsError(f)
+			first = asError(f)
 		case f.Type == 'Z':
 			return first
 		}
 	}
+}
+
+// asError is the error in a frame. Of a full disk it says whose.
+func asError(f pgwire.Frame) error {
+	err := pgwire.AsError(f)
+	if se, ok := err.(*pgwire.ServerError); ok && se.Code == "53100" {
+		return &pgwire.ServerError{Severity: se.Severity, Code: se.Code, Message: "the disk of the twin is full",
+			Hint: "The owner of this Clarus must make room in the directory of its twin; a statement over fewer rows needs less."}
+	}
+	return err
 }
 
 // Broken reports whether the connection was found broken.
@@ -136,7 +146,7 @@ func (c *Conn) Analyze(sql string, oids []uint32) (*Analysis, error) {
 		case 'T':
 			a.Fields, err = pgwire.Fields(f.Body)
 		case 'E':
-			err = pgwire.AsError(f)
+			err = asError(f)
 		case 'Z':
 			if first == nil && (!parsed || a.Tree == "") {
 				first = &clarus.Error{Op: "analyze", Kind: clarus.Internal, Msg: "the twin did not show the statement's tree"}
@@ -203,7 +213,7 @@ func (c *Conn) Run(s Statement, row func(body []byte) error, done func(tag strin
 			}
 		case 'E':
 			if first == nil {
-				first = pgwire.AsError(f)
+				first = asError(f)
 			}
 		case 'Z':
 			return first
@@ -221,7 +231,7 @@ func (c *Conn) CopyIn(sql string, r io.Reader) (tag string, err error) {
 	if f, err := c.Receive(); err != nil {
 		return "", c.lost(err)
 	} else if f.Type == 'E' {
-		err := pgwire.AsError(f)
+		err := asError(f)
 		_ = c.drain()
 		return "", err
 	} else if f.Type != 'G' {
@@ -264,7 +274,7 @@ func (c *Conn) Finish() (tag string, first error) {
 		case f.Type == 'C':
 			tag, _ = pgwire.Tag(f.Body)
 		case f.Type == 'E' && first == nil:
-			first = pgwire.AsError(f)
+			first = asError(f)
 		case f.Type == 'Z':
 			return tag, first
 		}
@@ -288,7 +298,7 @@ func (c *Conn) CopyOut(sql string, frame func(pgwire.Frame) error) (tag string, 
 		case f.Type == 'C':
 			tag, _ = pgwire.Tag(f.Body)
 		case f.Type == 'E' && first == nil:
-			first = pgwire.AsError(f)
+			first = asError(f)
 		case f.Type == 'Z':
 			return tag, first
 		}

@@ -3,8 +3,6 @@ package twin
 import (
 	"strconv"
 	"strings"
-
-	"github.com/clarus-project/clarus/pgwire"
 )
 
 // batch is how many bytes are under way before the answers are read, so that
@@ -52,7 +50,7 @@ func (c *Conn) answers(row func([]byte) error) (first error) {
 		case f.Type == 'D' && first == nil:
 			first = row(f.Body)
 		case f.Type == 'E' && first == nil:
-			first = pgwire.AsError(f)
+			first = asError(f)
 		case f.Type == 'Z':
 			return first
 		}

@@ -177,9 +177,14 @@ func (v *Version) Analyst(ctx context.Context, user string) (*Conn, error) {
 
 // clone makes a database of the version.
 func (v *Version) clone(ctx context.Context, name string) error {
-	err := v.srv.clone(ctx, v.template, name)
+	return v.replaced(v.srv.clone(ctx, v.template, name))
+}
+
+// replaced gives the error of a version whose databases went with a crash its
+// meaning.
+func (v *Version) replaced(err error) error {
 	if err != nil && v.Lost() {
-		return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin was replaced after a crash", Hint: "Try again."}
+		return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin was replaced after a crash", Hint: "Try again.", Err: err}
 	}
 	return err
 }
@@ -187,7 +192,7 @@ func (v *Version) clone(ctx context.Context, name string) error {
 func (v *Version) connect(ctx context.Context, db, user string) (*Conn, error) {
 	c, err := v.srv.dial(ctx, db, user)
 	if err != nil {
-		return nil, err
+		return nil, v.replaced(err)
 	}
 	if err := c.prepareAnalysis(); err != nil {
 		_ = c.Close()

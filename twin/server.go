@@ -35,6 +35,7 @@ type Config struct {
 	Users     []string
 	Owner     string // the user who owns the databases
 	Log       io.Writer
+	Failed    func(error) // is told why a twin that crashed cannot be started again; nil: nobody
 }
 
 const superuser = "clarus_twin"
@@ -55,6 +56,7 @@ type Server struct {
 	up       chan struct{} // closed when running can be used
 	life     int64         // how often the server has been started
 	stopping bool
+	halt     chan struct{} // closed with stopping
 	ended    chan struct{}
 }
 
@@ -83,7 +85,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	secret := make([]byte, 16)
 	_, _ = rand.Read(secret)
-	s := &Server{cfg: cfg, password: hex.EncodeToString(secret), up: make(chan struct{}), ended: make(chan struct{})}
+	s := &Server{cfg: cfg, password: hex.EncodeToString(secret), up: make(chan struct{}), halt: make(chan struct{}), ended: make(chan struct{})}
 	if err := s.launch(ctx); err != nil {
 		return nil, err
 	}
@@ -118,41 +120,52 @@ func (s *Server) launch(ctx context.Context) error {
 }
 
 const (
-	launches    = 10 // failed attempts in a row after which the twin is given up
-	launchPause = 200 * time.Millisecond
+	launchPause = 200 * time.Millisecond // after the first attempt that failed; it grows
+	longPause   = 5 * time.Second
 	launchLimit = time.Minute
 )
 
 // supervise replaces a server that crashed, or one of whose processes did, by a
 // new one. What a crash left is not used again: whoever needs a database has
-// it made anew from the log of the schema.
+// it made anew from the log of the schema. Where a new one cannot be started, a
+// full disk say, it is tried again until it can.
 func (s *Server) supervise() {
 	defer close(s.ended)
 	for {
 		<-s.running.Done()
 		s.mu.Lock()
-		stopping := s.stopping
 		s.up = make(chan struct{})
 		s.mu.Unlock()
-		if stopping {
-			return
-		}
 		_ = s.running.Stop(context.Background())
-		var err error
-		for n := range launches {
-			time.Sleep(time.Duration(n) * launchPause)
+		for pause := launchPause; !s.isStopping(); pause = min(2*pause, longPause) {
 			ctx, cancel := context.WithTimeout(context.Background(), launchLimit)
-			err = s.launch(ctx)
+			err := s.launch(ctx)
 			cancel()
 			if err == nil {
 				break
 			}
+			if s.cfg.Failed != nil {
+				s.cfg.Failed(err)
+			}
+			select {
+			case <-time.After(pause):
+			case <-s.halt:
+			}
 		}
-		if err != nil {
+		if s.isStopping() {
 			return
 		}
 	}
 }
+
+func (s *Server) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
+}
+
+// awaited is how long a statement waits for a twin that is being replaced.
+const awaited = 10 * time.Second
 
 // server returns the running server and waits for it while it is replaced.
 func (s *Server) server(ctx context.Context) (*pgserver.Server, error) {
@@ -166,6 +179,9 @@ func (s *Server) server(ctx context.Context) (*pgserver.Server, error) {
 		return s.running, nil
 	case <-s.ended:
 		return nil, &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin has ended", Hint: "See Clarus's own log."}
+	case <-time.After(awaited):
+		return nil, &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin crashed, and cannot be started again yet",
+			Hint: "The owner of this Clarus must see to it: its log says why. Then try again."}
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -263,14 +279,13 @@ func (s *Server) Owner() string { return s.cfg.Owner }
 // Version is the server's major version.
 func (s *Server) Version() int { return s.running.Version() }
 
-// Done is closed when the twin has ended for good: after Stop, or when it could
-// not be replaced after a crash.
-func (s *Server) Done() <-chan struct{} { return s.ended }
-
 // Stop ends the twin and removes all of it.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
-	s.stopping = true
+	if !s.stopping {
+		s.stopping = true
+		close(s.halt)
+	}
 	pg := s.running
 	s.mu.Unlock()
 	err := pg.Stop(ctx)

@@ -189,8 +189,9 @@ func TestWrongPassphrase(t *testing.T) {
 	}
 }
 
-// startCloud starts a provider where the role clarus may do nothing.
-func startCloud(t *testing.T, settings map[string]string) string {
+// startCloud starts a provider where the role clarus may do nothing but what
+// statements give it.
+func startCloud(t *testing.T, settings map[string]string, statements ...string) string {
 	t.Helper()
 	s, err := pgserver.Start(t.Context(), pgserver.Config{Dir: filepath.Join(tempDir(t), "cloud"), Temporary: true, Locale: "C.UTF-8", Listen: "127.0.0.1:0",
 		Settings: settings})
@@ -204,7 +205,7 @@ func startCloud(t *testing.T, settings map[string]string) string {
 			t.Error(err)
 		}
 	})
-	if err := asSuperuser(t.Context(), s, "CREATE ROLE clarus LOGIN PASSWORD 'b-password'", "CREATE DATABASE app"); err != nil {
+	if err := asSuperuser(t.Context(), s, append([]string{"CREATE ROLE clarus LOGIN PASSWORD 'b-password'", "CREATE DATABASE app"}, statements...)...); err != nil {
 		t.Fatal(err)
 	}
 	return s.Addr()

@@ -38,8 +38,10 @@ import (
 func serveCommand() *cobra.Command {
 	var config string
 	c := &cobra.Command{
-		Use:     "serve",
-		Short:   "Run the proxy",
+		Use:   "serve",
+		Short: "Run the proxy",
+		Long: "Runs the proxy until it is told to end (SIGTERM, Ctrl-C). A provider that is away at the start is an error; one that goes away later is " +
+			"waited for, client by client.\n\nExit codes: 0 told to end, 1 it cannot start, 2 the command line is wrong, 3 the owner has to confirm the schema first (clarus recover).",
 		Example: "  clarus serve --config clarus.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -75,22 +77,7 @@ func serve(ctx context.Context, cfg *policy.Config) error {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "clarus: listening on postgres %s\n", s.listener.Addr())
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-s.twin.Done():
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	err := s.front.Serve(ctx, s.listener)
-	select {
-	case <-s.twin.Done():
-		return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin ended and cannot be started again", Hint: "See the messages above; then start Clarus again.", Err: err}
-	default:
-		return err
-	}
+	return s.front.Serve(ctx, s.listener)
 }
 
 // server is the wiring of one running proxy.
@@ -182,7 +169,8 @@ func openRing(cfg *policy.Config) (*file.Ring, error) {
 }
 
 func (s *server) startTwin(ctx context.Context) error {
-	t := twin.Config{Directory: s.cfg.Twin.Directory, OSUser: s.cfg.Twin.User, Memory: s.cfg.Twin.Memory, Timeout: s.cfg.Twin.Timeout}
+	t := twin.Config{Directory: s.cfg.Twin.Directory, OSUser: s.cfg.Twin.User, Memory: s.cfg.Twin.Memory, Timeout: s.cfg.Twin.Timeout,
+		Failed: func(err error) { s.log.Error("the twin crashed and cannot be started again yet", "error", err) }}
 	if s.cfg.Twin.Temporary > 0 {
 		t.Temporary = strconv.FormatInt(s.cfg.Twin.Temporary>>10, 10) + "kB"
 	}

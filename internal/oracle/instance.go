@@ -35,7 +35,9 @@ type Instance struct {
 	address string    // where Clarus reaches the provider
 	limits  string    // of the twin, as they stand in the configuration
 	tls     [2]string // of the clients' side and of the provider's, likewise
-	binary  string    // the program
+	audit   string    // the audit log, below Dir
+	twinDir string
+	binary  string // the program
 	cmd     *exec.Cmd
 	exited  chan struct{}
 	err     error
@@ -51,7 +53,7 @@ databases: {app: {policy: policy.yaml}}
 created-databases: {policy: policy.yaml}
 providers: {cloud-a: {postgres: {address: "%s", database: app, user: clarus, password-env: CLOUD_A_PASSWORD, tls: %s}, jurisdiction: DE}}
 keyring: {file: keyring.json, passphrase-env: CLARUS_PASSPHRASE}
-audit: {file: audit.jsonl}
+audit: {file: %s}
 state: state/
 twin: {directory: "%s"%s}
 `
@@ -170,7 +172,8 @@ func (w *World) clarus(ctx context.Context, name, policyFile string, provide fun
 
 // instance starts the provider of an instance.
 func (w *World) instance(ctx context.Context, name string, provide func(context.Context, *Instance) error) (i *Instance, err error) {
-	i = &Instance{Target: &Target{Name: name, Database: "app"}, Dir: filepath.Join(w.dir, name), exited: make(chan struct{}), tls: [2]string{"off", "off"}}
+	i = &Instance{Target: &Target{Name: name, Database: "app"}, Dir: filepath.Join(w.dir, name), exited: make(chan struct{}), tls: [2]string{"off", "off"}, audit: "audit.jsonl"}
+	i.twinDir = filepath.Join(i.Dir, "twin")
 	i.Log = filepath.Join(i.Dir, "clarus.log")
 	if err := os.Mkdir(i.Dir, 0o755); err != nil {
 		return nil, err
@@ -201,7 +204,12 @@ func (i *Instance) relay() (err error) {
 
 // provide starts a provider where Clarus is the plain role that owns its database.
 func (w *World) provide(ctx context.Context, i *Instance, settings ...string) (err error) {
-	i.Provider, err = startCluster(ctx, w.template, filepath.Join(w.dir, i.Name+"-provider"), settings...)
+	return w.provideIn(ctx, i, filepath.Join(w.dir, i.Name+"-provider"), settings...)
+}
+
+// provideIn is provide with the data in a directory of the caller's choice.
+func (w *World) provideIn(ctx context.Context, i *Instance, dir string, settings ...string) (err error) {
+	i.Provider, err = startCluster(ctx, w.template, dir, settings...)
 	if err != nil {
 		return err
 	}
@@ -211,7 +219,7 @@ func (w *World) provide(ctx context.Context, i *Instance, settings ...string) (e
 
 func (i *Instance) configure(policy []byte) error {
 	for file, content := range map[string][]byte{
-		"clarus.yaml": fmt.Appendf(nil, configuration, i.tls[0], i.address, i.tls[1], i.twin(), i.limits), "policy.yaml": policy,
+		"clarus.yaml": fmt.Appendf(nil, configuration, i.tls[0], i.address, i.tls[1], i.audit, i.twin(), i.limits), "policy.yaml": policy,
 	} {
 		if err := os.WriteFile(filepath.Join(i.Dir, file), content, 0o600); err != nil {
 			return err
@@ -259,7 +267,7 @@ func (i *Instance) Command(ctx context.Context, args ...string) (string, int, er
 }
 
 // twin is the directory of the logical twin.
-func (i *Instance) twin() string { return filepath.Join(i.Dir, "twin") }
+func (i *Instance) twin() string { return i.twinDir }
 
 // launch starts the program and returns the address in its ready line.
 func (i *Instance) launch() (string, error) {

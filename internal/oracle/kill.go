@@ -15,6 +15,9 @@ import (
 	"github.com/clarus-project/clarus/internal/canary"
 )
 
+// ErrNoVictim says that the twin has no such process now.
+var ErrNoVictim = errors.New("the twin has no such process now")
+
 // Kill ends a part of the instance by SIGKILL: "twin" (the server), "backend"
 // (one of its processes), "proxy", or "provider". What nobody else starts
 // again, proxy and provider, it starts again.
@@ -44,7 +47,7 @@ func (i *Instance) Kill(ctx context.Context, victim string, choice *rand.Rand) e
 		list = backends
 	}
 	if len(list) == 0 {
-		return errors.New("the twin has no such process now")
+		return ErrNoVictim
 	}
 	return syscall.Kill(list[choice.IntN(len(list))], syscall.SIGKILL)
 }
@@ -75,6 +78,7 @@ func (i *Instance) Restart() error {
 // StopClarus is to be called on it.
 func (i *Instance) Clone(name string) (*Instance, error) {
 	c := &Instance{Target: &Target{Name: name, Database: i.Database}, Dir: filepath.Join(filepath.Dir(i.Dir), name), binary: i.binary}
+	c.twinDir = filepath.Join(c.Dir, "twin")
 	c.Log = filepath.Join(c.Dir, "clarus.log")
 	if err := os.Mkdir(c.Dir, 0o755); err != nil {
 		return nil, err
