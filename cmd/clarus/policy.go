@@ -13,6 +13,7 @@ func policyCommand() *cobra.Command {
 	c.AddCommand(&cobra.Command{
 		Use:     "check FILE",
 		Short:   "Report every mistake of a policy file",
+		Long:    "Reports every mistake of a policy file, each with line, column and remedy.\n\nExit codes: 0 there is none, 1 there are, 2 the command line is wrong.",
 		Example: "  clarus policy check policy.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -8,11 +8,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestPublish runs the scripts of testdata/publish, each what a user would type
-// and see; UPDATE=1 rewrites what they compare with.
-func TestPublish(t *testing.T) {
+// TestPublish runs the scripts of testdata/publish.
+func TestPublish(t *testing.T) { runScripts(t, "publish", nil) }
+
+// runScripts runs the scripts of a directory in testdata, each what a user would
+// type and see; UPDATE=1 rewrites what they compare with.
+func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 	testscript.Run(t, testscript.Params{
-		Dir:           filepath.Join("testdata", "publish"),
+		Dir:           filepath.Join("testdata", dir),
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup: func(e *testscript.Env) error {
 			bin := filepath.Join(e.WorkDir, ".bin")
@@ -25,6 +28,9 @@ func TestPublish(t *testing.T) {
 			}
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv(asCommand, "1")
+			if setup != nil {
+				setup(e)
+			}
 			return os.Symlink(self, filepath.Join(bin, "clarus"))
 		},
 	})
