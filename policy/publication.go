@@ -136,6 +136,13 @@ func (r *publicationReader) attribute(f field) *model.Attribute {
 	r.misplaced(n, quasi, "cover", "weight", "holes")
 	r.misplaced(n, quasi || a.Class == clarus.Confidential, "type", "order", "hierarchy")
 	r.misplaced(n, a.Class == clarus.Confidential, "models")
+	r.misplaced(n, a.Class == clarus.Confidential || a.Class == clarus.NonConfidential, "mask")
+	if m := n.get("mask"); m != nil {
+		a.Mask = r.mask(m)
+		if at := n.get("models"); at != nil {
+			r.add(at.at, "models need the attribute as it is, but it is masked", "remove mask or models")
+		}
+	}
 	if a.Type == "" {
 		a.Type = model.Categorical
 	}
@@ -150,12 +157,14 @@ func (r *publicationReader) attribute(f field) *model.Attribute {
 		r.add(n.get("order").at, "order is for type: ordinal", "remove it, or write type: ordinal")
 	}
 	switch {
-	case a.Cover == model.CoverInterval && a.Type == model.Categorical:
-		r.add(n.get("cover").at, "a categorical attribute has no intervals", "choose set or node, or another type")
+	case a.Cover == model.CoverInterval && (a.Type == model.Categorical || a.Type == model.Point):
+		r.add(n.get("cover").at, fmt.Sprintf("a %s attribute has no intervals", a.Type), "choose set or node, or another type")
 	case a.Cover == model.CoverNode && a.Hierarchy == nil:
 		r.add(n.get("cover").at, "cover: node needs a hierarchy", "add hierarchy")
 	case a.Cover == "" && (a.Type == model.Numeric || a.Type == model.Date):
 		a.Cover = model.CoverInterval
+	case a.Cover == "" && a.Type == model.Point && a.Hierarchy != nil:
+		a.Cover = model.CoverNode
 	case a.Cover == "":
 		a.Cover = model.CoverSet
 	}
@@ -179,11 +188,37 @@ func (r *publicationReader) misplaced(n *node, fits bool, keys ...string) {
 	}
 }
 
+func (r *publicationReader) mask(n *node) *model.Mask {
+	m := &model.Mask{Round: number(n.get("round")), Noise: number(n.get("noise")), PRAM: number(n.get("pram"))}
+	if top := n.get("top"); top != nil {
+		x := number(top)
+		m.Top = &x
+	}
+	if bottom := n.get("bottom"); bottom != nil {
+		x := number(bottom)
+		m.Bottom = &x
+	}
+	if m.Top != nil && m.Bottom != nil && *m.Top < *m.Bottom {
+		r.add(n.get("top").at, "top is below bottom", "exchange them")
+	}
+	if ring := numbers(n.get("donut")); len(ring) == 2 {
+		if m.Donut = (&model.Ring{Least: ring[0], Most: ring[1]}); ring[0] >= ring[1] {
+			r.add(n.get("donut").at, "the least distance is not below the greatest", "for example [100, 500]")
+		}
+	}
+	for _, name := range []string{"pram", "donut"} {
+		if at := n.get(name); at != nil && len(n.fields) > 1 {
+			r.add(at.at, name+" goes with no other mask", "keep one")
+		}
+	}
+	return m
+}
+
 func (r *publicationReader) source(n *node) *model.Source {
 	if n == nil {
 		return nil
 	}
-	s := &model.Source{File: n.text("file"), Intervals: numbers(n.get("intervals")), Dates: textList(n.get("dates")), Build: n.get("build") != nil}
+	s := &model.Source{File: n.text("file"), Intervals: numbers(n.get("intervals")), Dates: textList(n.get("dates")), Grid: numbers(n.get("grid")), Build: n.get("build") != nil}
 	if s.File != "" && !filepath.IsAbs(s.File) {
 		s.File = filepath.Join(filepath.Dir(r.file), s.File)
 	}
@@ -213,12 +248,12 @@ func (r *publicationReader) requirement(n *node, a *model.Attribute) model.Requi
 		return w
 	}
 	switch {
-	case w.Distance == "" && a.Type == model.Categorical:
+	case w.Distance == "" && (a.Type == model.Categorical || a.Type == model.Point):
 		w.Distance = model.Equal
 	case w.Distance == "":
 		w.Distance = model.Ordered
-	case w.Distance == model.Ordered && a.Type == model.Categorical:
-		r.add(n.get("distance").at, "a categorical attribute has no order", "give its type and order, or choose equal or hierarchical")
+	case w.Distance == model.Ordered && (a.Type == model.Categorical || a.Type == model.Point):
+		r.add(n.get("distance").at, fmt.Sprintf("a %s attribute has no order", a.Type), "give its type and order, or choose equal or hierarchical")
 	case w.Distance == model.Hierarchical && a.Hierarchy == nil:
 		r.add(n.get("distance").at, "hierarchical distance needs a hierarchy", "add hierarchy")
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/clarus-project/clarus/policy"
+	"github.com/clarus-project/clarus/publish/mask"
 	"github.com/clarus-project/clarus/publish/model"
 )
 
@@ -33,6 +34,9 @@ func showPublication(p *model.Policy) string {
 		}
 		if a.Hierarchy != nil {
 			fmt.Fprintf(&b, " hierarchy=%+v holes=%v", *a.Hierarchy, a.HolesRoot)
+		}
+		if a.Mask != nil {
+			fmt.Fprintf(&b, " %s", mask.Describe(a.Mask))
 		}
 		if a.Wants != nil {
 			fmt.Fprintf(&b, " wants=%v", a.Wants)

@@ -78,17 +78,24 @@ type embedding struct {
 	width    int
 	points   []float64 // leaf by leaf
 	decimals int
+	places   []hierarchy.Place // of each leaf, where they are points
 }
 
 func (e *embedding) point(leaf uint32) []float64 {
 	return e.points[int(leaf)*e.width : int(leaf+1)*e.width]
 }
 
+// embed makes the embedding of an attribute.
 func (r *run) embed(d *domain) (*embedding, error) {
 	e := &embedding{domain: d}
 	if d.Type != model.Categorical {
 		if d.blank < len(d.leaves) {
 			return nil, &table.Error{Column: d.Name, Msg: "a missing value, or one that the hierarchy lacks, has no mean with others", Hint: "complete the data, or make the attribute categorical"}
+		}
+		if d.Type == model.Point {
+			e.place()
+			e.scale(d.count())
+			return e, nil
 		}
 		e.width = 1
 		for _, l := range d.leaves {
@@ -104,6 +111,21 @@ func (r *run) embed(d *domain) (*embedding, error) {
 	}
 	e.scale(d.count())
 	return e, nil
+}
+
+// place gives points their coordinates on a flat map: near enough for the
+// neighbours that classes are made of.
+func (e *embedding) place() {
+	e.width = 2
+	north := 0.0
+	for _, l := range e.leaves {
+		p, _ := hierarchy.Point(l) // typed has seen that it is one
+		e.places = append(e.places, p)
+		north += p.Latitude / float64(len(e.leaves))
+	}
+	for _, p := range e.places {
+		e.points = append(e.points, p.Latitude, p.Longitude*math.Cos(north*math.Pi/180))
+	}
 }
 
 // nodes gives a leaf a coordinate for each node, 1/sqrt(2h) where it is below it
@@ -165,6 +187,13 @@ func (e *embedding) scale(count []int) {
 // order, the value nearest to all others in a hierarchy.
 func (e *embedding) middle(rows []int32) string {
 	switch e.Type {
+	case model.Point:
+		var p hierarchy.Place
+		for _, r := range rows {
+			p.Latitude += e.places[e.codes[r]].Latitude / float64(len(rows))
+			p.Longitude += e.places[e.codes[r]].Longitude / float64(len(rows))
+		}
+		return p.String()
 	case model.Numeric, model.Date:
 		sum := 0.0
 		for _, r := range rows {

@@ -93,6 +93,9 @@ func (d *domain) typed(values []string) error {
 		case model.Date:
 			_, err = hierarchy.Date(v)
 			hint = "correct it, list it under missing, or make the attribute categorical"
+		case model.Point:
+			_, err = hierarchy.Point(v)
+			hint = "write latitude,longitude in degrees, or make the attribute categorical"
 		case model.Ordinal:
 			if !slices.Contains(d.Order, v) {
 				err = fmt.Errorf("%q is not in the attribute's order", v)
@@ -131,6 +134,8 @@ func (d *domain) build(open Open, values []string, used []int) (err error) {
 		d.tree, err = hierarchy.Dates(values, s.Dates)
 	case s.Prefix != nil:
 		d.tree, err = hierarchy.Prefixes(values, s.Prefix)
+	case s.Grid != nil:
+		d.tree, err = hierarchy.Grid(values, s.Grid)
 	case s.Build:
 		ordered, _ := d.positions(values)
 		of := make(map[string]int, len(used))
@@ -160,7 +165,7 @@ func (d *domain) positions(values []string) ([]string, []float64) {
 		list[i] = placed{value: v}
 		list[i].at, _ = check.Position(string(d.Type), d.Order, v) // typed has seen that it has one
 	}
-	if d.Type == model.Categorical {
+	if d.unordered() {
 		slices.SortFunc(list, func(a, b placed) int { return strings.Compare(a.value, b.value) })
 	} else {
 		slices.SortStableFunc(list, func(a, b placed) int { return cmp.Compare(a.at, b.at) })
@@ -181,6 +186,9 @@ func position(d *domain, value string) (float64, error) {
 	return x, nil
 }
 
+// unordered reports whether the type has no order.
+func (d *domain) unordered() bool { return d.Type == model.Categorical || d.Type == model.Point }
+
 // order puts the leaves in the order that covers need: that of the hierarchy
 // for its nodes, that of the type otherwise.
 func (d *domain) order(values []string) error {
@@ -196,7 +204,7 @@ func (d *domain) order(values []string) error {
 		return nil
 	}
 	for _, v := range all {
-		if _, err := check.Position(string(d.Type), d.Order, v); err != nil && d.Type != model.Categorical {
+		if _, err := check.Position(string(d.Type), d.Order, v); err != nil && !d.unordered() {
 			return fmt.Errorf("hierarchy of %s: %w, as its type %s says", d.Name, err, d.Type)
 		}
 	}

@@ -58,6 +58,9 @@ func (r *run) global() ([]*table.Column, error) {
 	for _, d := range r.secret { // a suppressed row shows no confidential value either
 		columns = append(columns, suppress(d.column, result.Suppressed))
 	}
+	for i, c := range r.masked { // they may be confidential too
+		r.masked[i] = suppress(c, result.Suppressed)
+	}
 	return columns, nil
 }
 

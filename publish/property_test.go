@@ -62,16 +62,17 @@ var values = map[model.Type][]string{
 	model.Categorical: {"a", "b,c", `d"e`, "f}g", "[h", "i j", "ö", "x"},
 	model.Ordinal:     {"low", "mid", "high", "top,most"},
 	model.Numeric:     {"1", "2", "10", "-3.5", "1e2", "7", "1.0"},
+	model.Point:       {"47.3,8.5", "47.31,8.51", "-1,2", "POINT(8.5 47.3)"},
 	model.Date:        {"2020-01-31", "2020-02-01", "1999-12-31", "2021-07-15"},
 }
 
 func (w *world) quasi(t *rapid.T, name string) {
-	typ := rapid.SampledFrom([]model.Type{model.Categorical, model.Ordinal, model.Numeric, model.Date}).Draw(t, name+" type")
+	typ := rapid.SampledFrom([]model.Type{model.Categorical, model.Ordinal, model.Numeric, model.Date, model.Point}).Draw(t, name+" type")
 	a := &model.Attribute{Name: name, Class: clarus.QuasiIdentifier, Type: typ, Cover: model.CoverSet, Weight: rapid.Float64Range(0.1, 3).Draw(t, "weight")}
 	if typ == model.Ordinal {
 		a.Order = values[typ]
 	}
-	if typ != model.Categorical && rapid.Bool().Draw(t, name+" interval") {
+	if typ != model.Categorical && typ != model.Point && rapid.Bool().Draw(t, name+" interval") {
 		a.Cover = model.CoverInterval
 	}
 	if rapid.Bool().Draw(t, name+" has a hierarchy") {
@@ -85,7 +86,13 @@ func (w *world) quasi(t *rapid.T, name string) {
 }
 
 func (w *world) hierarchy(t *rapid.T, a *model.Attribute) {
-	switch rapid.IntRange(0, 2).Draw(t, a.Name+" hierarchy") {
+	most := 2
+	if a.Type == model.Point {
+		most = 3
+	}
+	switch rapid.IntRange(0, most).Draw(t, a.Name+" hierarchy") {
+	case 3:
+		a.Hierarchy = &model.Source{Grid: []float64{0.1, 1}}
 	case 0:
 		a.Hierarchy = &model.Source{Build: true}
 	case 1:

@@ -15,6 +15,7 @@ import (
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/publish/check"
+	"github.com/clarus-project/clarus/publish/mask"
 	"github.com/clarus-project/clarus/publish/model"
 	"github.com/clarus-project/clarus/publish/recode"
 	"github.com/clarus-project/clarus/publish/table"
@@ -44,6 +45,7 @@ type run struct {
 	rng      *rand.Rand
 	quasi    []*domain
 	secret   []*domain // confidential attributes
+	masked   []*table.Column
 	spec     *check.Spec
 }
 
@@ -60,7 +62,7 @@ func Make(ctx context.Context, p *model.Policy, t *table.Table, open Open, progr
 	if err != nil {
 		return nil, err
 	}
-	out := r.assemble(columns)
+	out := r.assemble(append(columns, r.masked...))
 	progress("check", 0, 1)
 	result, failed := check.Run(t, out, r.spec)
 	if failed != nil {
@@ -95,6 +97,12 @@ func (r *run) prepare() error {
 	for i, c := range r.table.Columns {
 		r.progress("read", i, len(r.table.Columns))
 		a := p.Attribute(c.Name)
+		if a != nil && a.Mask != nil {
+			if err := r.mask(a, c); err != nil {
+				return err
+			}
+			continue
+		}
 		if a == nil {
 			return &table.Error{Column: c.Name, Msg: "the policy does not say what this attribute is", Hint: "give it a class: identifier, quasi-identifier, confidential or non-confidential"}
 		}
@@ -120,6 +128,17 @@ func (r *run) prepare() error {
 	}
 	r.progress("read", 1, 1)
 	return r.enough()
+}
+
+// mask changes an attribute that is published otherwise as it is.
+func (r *run) mask(a *model.Attribute, c *table.Column) error {
+	masked, err := mask.Apply(c, a.Mask, func(v string) bool { return slices.Contains(r.policy.Missing, v) }, r.rng)
+	if err != nil {
+		return err
+	}
+	r.masked = append(r.masked, masked)
+	r.spec.Masked = append(r.spec.Masked, check.Masked{Name: c.Name, Missing: r.policy.Missing, Mask: a.Mask})
+	return nil
 }
 
 // enough refuses tables that no release can be made of.

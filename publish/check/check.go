@@ -38,6 +38,13 @@ type Confidential struct {
 	Wants []model.Requirement
 }
 
+// A Masked attribute is published with its values changed one by one.
+type Masked struct {
+	Name    string
+	Missing []string // values that stay
+	Mask    *model.Mask
+}
+
 // A Spec is what a release promises.
 type Spec struct {
 	K             int
@@ -46,7 +53,7 @@ type Spec struct {
 	Confidential  []Confidential
 	Kept          []string // published as they are
 	Absent        []string // must not be published
-	MayChange     []string // published, masked in a way that is not checked here
+	Masked        []Masked // published, changed
 	MaxSuppressed int      // rows
 }
 
@@ -118,7 +125,10 @@ func (c *checker) shape() bool {
 	for _, a := range s.Confidential {
 		wanted = append(wanted, a.Name)
 	}
-	wanted = append(append(wanted, s.Kept...), s.MayChange...)
+	wanted = append(wanted, s.Kept...)
+	for _, m := range s.Masked {
+		wanted = append(wanted, m.Name)
+	}
 	for _, name := range wanted {
 		if c.release.Column(name) == nil {
 			c.violated("every attribute is published", "%s is missing", name)
@@ -139,6 +149,9 @@ func (c *checker) shape() bool {
 	}
 	for _, name := range s.Kept {
 		c.same(name)
+	}
+	for i := range s.Masked {
+		c.masked(&s.Masked[i])
 	}
 	return len(c.failed) == 0
 }

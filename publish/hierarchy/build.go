@@ -57,10 +57,8 @@ func Numeric(values []string) ([]string, []float64, error) {
 // Intervals is a hierarchy of numbers: level i has intervals of width widths[i]
 // that begin at multiples of it, each width a multiple of the one before.
 func Intervals(values []string, widths []float64) (*Hierarchy, error) {
-	for i, w := range widths {
-		if w <= 0 || i > 0 && (w <= widths[i-1] || math.Abs(math.Remainder(w, widths[i-1])) > 1e-9*w) {
-			return nil, fmt.Errorf("the width %s is not a multiple of the one before", Format(w))
-		}
+	if err := multiples(widths); err != nil {
+		return nil, err
 	}
 	texts, numbers, err := Numeric(values)
 	if err != nil {
@@ -70,12 +68,28 @@ func Intervals(values []string, widths []float64) (*Hierarchy, error) {
 	for i, t := range texts {
 		paths[i] = []string{t}
 		for _, w := range widths {
-			lo := math.Floor(numbers[i]/w) * w
-			paths[i] = append(paths[i], "["+Format(lo)+","+Format(lo+w)+")")
+			paths[i] = append(paths[i], interval(numbers[i], w))
 		}
 		paths[i] = append(paths[i], Root)
 	}
 	return New(paths)
+}
+
+func multiples(widths []float64) error {
+	for i, w := range widths {
+		if w <= 0 || i > 0 && (w <= widths[i-1] || math.Abs(math.Remainder(w, widths[i-1])) > 1e-9*w) {
+			return fmt.Errorf("the width %s is not a multiple of the one before", Format(w))
+		}
+	}
+	return nil
+}
+
+// interval is the label of the interval of a width that a number is in.
+func interval(x, width float64) string {
+	// 0.3/0.1 is a little less than 3, 3*0.1 a little more than 0.3.
+	i := math.Floor(math.Round(x/width*1e9) / 1e9)
+	end := func(i float64) string { return Format(math.Round(i*width*1e9) / 1e9) }
+	return "[" + end(i) + "," + end(i+1) + ")"
 }
 
 // Prefixes is a hierarchy of codes, say postal codes: each level hides the given

@@ -38,6 +38,12 @@ func TestBuilders(t *testing.T) {
 		{"intervals", func() (*hierarchy.Hierarchy, error) {
 			return hierarchy.Intervals([]string{"12", "7", "-1", "3"}, []float64{5, 10})
 		}, "-1 < [-5,0) < [-10,0) < *\n3 < [0,5) < [0,10) < *\n7 < [5,10) < [0,10) < *\n12 < [10,15) < [10,20) < *"},
+		{"intervals of tenths", func() (*hierarchy.Hierarchy, error) {
+			return hierarchy.Intervals([]string{"0.3", "0.1", "0.7"}, []float64{0.1, 0.5})
+		}, "0.1 < [0.1,0.2) < [0,0.5) < *\n0.3 < [0.3,0.4) < [0,0.5) < *\n0.7 < [0.7,0.8) < [0.5,1) < *"},
+		{"grid", func() (*hierarchy.Hierarchy, error) {
+			return hierarchy.Grid([]string{"47.37,8.54", "POINT(8.51 47.39)", "-1 -1"}, []float64{0.1, 1})
+		}, "-1 -1 < [-1,-0.9) x [-1,-0.9) < [-1,0) x [-1,0) < *\n47.37,8.54 < [47.3,47.4) x [8.5,8.6) < [47,48) x [8,9) < *\nPOINT(8.51 47.39) < [47.3,47.4) x [8.5,8.6) < [47,48) x [8,9) < *"},
 		{"dates", func() (*hierarchy.Hierarchy, error) {
 			return hierarchy.Dates([]string{"2021-03-04", "31.12.1999", "2021-05-06"}, []string{"quarter", "year"})
 		}, "31.12.1999 < 1999-Q4 < 1999 < *\n2021-03-04 < 2021-Q1 < 2021 < *\n2021-05-06 < 2021-Q2 < 2021 < *"},
@@ -83,6 +89,27 @@ func TestRefused(t *testing.T) {
 	} {
 		if err := test.err(); err == nil || err.Error() != test.want {
 			t.Errorf("%v, want %s", err, test.want)
+		}
+	}
+}
+
+// Distances on a sphere are known; moving goes as far as it says.
+func TestPlaces(t *testing.T) {
+	paris, london := hierarchy.Place{Latitude: 48.8566, Longitude: 2.3522}, hierarchy.Place{Latitude: 51.5074, Longitude: -0.1278}
+	if d := paris.Distance(london); d < 343_000 || d > 344_500 {
+		t.Errorf("%.0f m", d)
+	}
+	for _, from := range []hierarchy.Place{paris, {Latitude: 10, Longitude: 179.99}, {Latitude: -45}} {
+		for bearing := 0.0; bearing < 6; bearing++ {
+			to := from.Move(5000, bearing)
+			if d := from.Distance(to); d < 4999 || d > 5001 || to.Longitude < -180 || to.Longitude > 180 {
+				t.Errorf("from %v: %v, %.1f m", from, to, d)
+			}
+		}
+	}
+	for _, bad := range []string{"", "1", "1,2,3", "91,0", "0,181", "a,b", "POINT(1)"} {
+		if p, err := hierarchy.Point(bad); err == nil {
+			t.Errorf("%q is %v", bad, p)
 		}
 	}
 }

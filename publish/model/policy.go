@@ -46,6 +46,7 @@ const (
 	Ordinal     Type = "ordinal"
 	Numeric     Type = "numeric"
 	Date        Type = "date"
+	Point       Type = "point" // geographic
 )
 
 // A Cover says what the cells of a quasi-identifier become.
@@ -69,7 +70,20 @@ type Attribute struct {
 	HolesRoot bool     // a value that the hierarchy lacks is published as its root
 	Order     []string // of an ordinal attribute, least first
 	Wants     []Requirement
+	Mask      *Mask // of what is published as it is otherwise; nil: none
 }
+
+// A Mask changes the values of an attribute one by one. Zero values do nothing.
+type Mask struct {
+	Top, Bottom *float64 // greater, smaller numbers become it
+	Round       float64  // numbers become multiples of it
+	Noise       float64  // standard deviation of normal noise
+	PRAM        float64  // probability that a value is drawn anew
+	Donut       *Ring    // how far points are moved
+}
+
+// A Ring is a least and a greatest distance in metres.
+type Ring struct{ Least, Most float64 }
 
 // A Source says where a hierarchy comes from: exactly one of these.
 type Source struct {
@@ -77,5 +91,6 @@ type Source struct {
 	Intervals []float64 // widths
 	Dates     []string  // units
 	Prefix    []int     // hidden characters
+	Grid      []float64 // degrees
 	Build     bool      // from the data
 }

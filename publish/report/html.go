@@ -106,7 +106,9 @@ func plotLosses(attributes []check.Attribute) template.HTML {
 	for _, a := range attributes {
 		loss, text := a.Loss, "%.2f %%, %d different cells"
 		if a.Perturbed {
-			loss, text = a.Error, "%.2f %% of its variance gone, %d different cells"
+			if loss, text = a.Error, "%.2f %% of its variance gone, %d different cells"; a.Error == 0 {
+				loss, text = a.Changed, "%.2f %% of cells changed, %d different cells"
+			}
 		}
 		labels, values, texts = append(labels, a.Name), append(values, loss), append(texts, fmt.Sprintf(text, 100*loss, a.Values))
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clarus-project/clarus/publish/check"
+	"github.com/clarus-project/clarus/publish/mask"
 	"github.com/clarus-project/clarus/publish/model"
 	"github.com/clarus-project/clarus/publish/table"
 )
@@ -59,6 +60,9 @@ func promises(s *check.Spec) []string {
 	if len(means) > 0 {
 		list = append(list, "cells of "+strings.Join(means, ", ")+" are the means of their classes, not original values")
 	}
+	for _, m := range s.Masked {
+		list = append(list, m.Name+" is published "+mask.Describe(m.Mask))
+	}
 	return list
 }
 
@@ -78,6 +82,9 @@ func beyond(s *check.Spec, r *check.Result) []string {
 	}
 	if len(s.Kept) > 0 {
 		list = append(list, "the attributes "+strings.Join(s.Kept, ", ")+" are published as they are: whoever knows them elsewhere can use them as quasi-identifiers")
+	}
+	for _, m := range s.Masked {
+		list = append(list, m.Name+" is masked, not anonymised: who knows about what it is can still use it")
 	}
 	if s.Subject == "" {
 		list = append(list, "rows are counted as persons: if one person has several, name it as subject")
@@ -124,7 +131,11 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	for _, a := range m.Attributes {
 		if a.Perturbed {
-			line("  %-20s %.1f %% of its variance gone, %.1f %% of cells changed, %d different cells", a.Name, 100*a.Error, 100*a.Changed, a.Values)
+			gone := ""
+			if a.Error > 0 {
+				gone = fmt.Sprintf("%.1f %% of its variance gone, ", 100*a.Error)
+			}
+			line("  %-20s %s%.1f %% of cells changed, %d different cells", a.Name, gone, 100*a.Changed, a.Values)
 			continue
 		}
 		line("  %-20s %.5f, %d different cells", a.Name, a.Loss, a.Values)
