@@ -57,10 +57,15 @@ func Dial(ctx context.Context, t Target) (*Client, error) {
 	cfg.Host, cfg.Port, cfg.Database, cfg.User, cfg.Password = t.Host, t.Port, t.Database, t.User, t.Password
 	cfg.TLSConfig, cfg.Fallbacks, cfg.RuntimeParams = nil, nil, t.Settings
 	cfg.ConnectTimeout, cfg.DialFunc = t.Timeout, dialer.DialContext
-	if t.TLS != nil {
-		cfg.AfterNetConnect = func(ctx context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
-			return secure(ctx, conn, t.TLS())
+	var loan *lent
+	cfg.AfterNetConnect = func(ctx context.Context, _ *pgconn.Config, conn net.Conn) (_ net.Conn, err error) {
+		if t.TLS != nil {
+			if conn, err = secure(ctx, conn, t.TLS()); err != nil {
+				return nil, err
+			}
 		}
+		loan = lend(conn)
+		return loan, nil
 	}
 	cfg.RequireAuth = "scram-sha-256,none" // a server that asks for the password in another way gets nothing
 	pc, err := pgconn.ConnectConfig(ctx, cfg)
@@ -71,7 +76,12 @@ func Dial(ctx context.Context, t Target) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{conn: h.Conn, r: NewReader(h.Conn, MaxFrame), w: NewWriter(h.Conn),
+	conn, err := loan.takeBack()
+	if err != nil {
+		_ = loan.Close()
+		return nil, err
+	}
+	return &Client{conn: conn, r: NewReader(conn, MaxFrame), w: NewWriter(conn),
 		pid: h.PID, key: h.SecretKey, target: t, params: h.ParameterStatuses}, nil
 }
 
