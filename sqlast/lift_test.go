@@ -128,3 +128,13 @@ func sign(c byte) string {
 	}
 	return ""
 }
+
+func BenchmarkLift(b *testing.B) {
+	const text = "SELECT name, diagnosis FROM patient WHERE ward = 'intensive care' AND id = 4711 ORDER BY 1 LIMIT 10"
+	var l Lifted
+	for b.Loop() {
+		if !l.Lift(text) {
+			b.Fatal("it is not taken apart")
+		}
+	}
+}

@@ -1,7 +1,7 @@
 package cell
 
 import (
-	"crypto/subtle"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -102,7 +102,7 @@ func (c *codec) Open(rows []clarus.RowID, cells []clarus.Sealed) ([]clarus.Value
 				return nil, c.keyless(i, err)
 			}
 		}
-		if subtle.ConstantTimeCompare(cell[:headerSize], k.header) != 1 {
+		if !bytes.Equal(cell[:headerSize], k.header) { // no secret: every cell of the epoch begins so
 			return nil, c.broken(i, technique.WrongKey)
 		}
 		bound = k.bind(bound, rows[i])
