@@ -60,12 +60,19 @@ type lifter struct {
 	ended   bool // a semicolon came
 }
 
-const operators = "~!@#^&|`?+-*/%<>="
+var isOperator = func() (set [256]bool) {
+	for _, c := range []byte("~!@#^&|`?+-*/%<>=") {
+		set[c] = true
+	}
+	return set
+}()
 
 func (s *lifter) token() bool {
 	c := s.text[s.pos]
-	if blank, ok := s.gap(); !ok || blank {
-		return ok
+	if isSpace(c) || c == '-' || c == '/' {
+		if blank, ok := s.gap(); !ok || blank {
+			return ok
+		}
 	}
 	if s.ended {
 		return false
@@ -83,7 +90,7 @@ func (s *lifter) token() bool {
 		return s.number(s.pos)
 	case isLetter(c):
 		return s.name()
-	case strings.IndexByte(operators, c) >= 0:
+	case isOperator[c]:
 		return s.operator()
 	case c == ';':
 		s.pos++
@@ -108,8 +115,11 @@ func (s *lifter) gap() (passed, ok bool) {
 	rest := s.text[s.pos:]
 	switch {
 	case isSpace(rest[0]):
-		s.Form = append(s.Form, rest[0])
-		s.pos++
+		end := s.pos + 1
+		for end < len(s.text) && isSpace(s.text[end]) {
+			end++
+		}
+		s.copy(end)
 		return true, true
 	case strings.HasPrefix(rest, "--"):
 		end := strings.IndexAny(rest, "\n\r")
@@ -277,11 +287,20 @@ func (s *lifter) name() bool {
 	if end < len(s.text) && (s.text[end] == '\'' || s.text[end] == '"' || s.text[end] == '&') && end-s.pos == 1 {
 		return false // the prefix of a string or a name
 	}
-	s.expects = end-s.pos <= 9 && before[strings.ToLower(s.text[s.pos:end])]
+	var word [longestBefore]byte
+	s.expects = false
+	if end-s.pos <= len(word) {
+		for i := range end - s.pos {
+			word[i] = s.text[s.pos+i] | 0x20 // no word of the list has a character that this makes of another
+		}
+		s.expects = before[string(word[:end-s.pos])]
+	}
 	s.word = !s.expects
 	s.copy(end)
 	return true
 }
+
+const longestBefore = 9
 
 // before are words behind which a literal stands for a value.
 var before = map[string]bool{"select": true, "distinct": true, "all": true, "where": true, "and": true, "or": true, "not": true, "in": true, "any": true,
@@ -293,7 +312,7 @@ var before = map[string]bool{"select": true, "distinct": true, "all": true, "whe
 // have not.
 func (s *lifter) operator() bool {
 	end := s.pos
-	for end < len(s.text) && strings.IndexByte(operators, s.text[end]) >= 0 {
+	for end < len(s.text) && isOperator[s.text[end]] {
 		if rest := s.text[end:]; strings.HasPrefix(rest, "--") || strings.HasPrefix(rest, "/*") {
 			break
 		}
