@@ -54,11 +54,8 @@ func (s *Script) Vary() *Script {
 			continue
 		}
 		for _, sql := range variants(sec.SQL, pool, &at) {
-			v := &Section{Line: sec.Line, Session: sec.Session, Kind: "vary", SQL: sql, Varied: true, Options: map[string]string{}}
-			if _, ok := sec.Options["ordered"]; ok {
-				v.Options["ordered"] = ""
-			}
-			out.Sections = append(out.Sections, v)
+			// Another ordinal may leave rows without an order, so a list is a set here.
+			out.Sections = append(out.Sections, &Section{Line: sec.Line, Session: sec.Session, Kind: "vary", SQL: sql, Varied: true})
 		}
 	}
 	return out
