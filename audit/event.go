@@ -70,13 +70,14 @@ const (
 	ActionIntegrity    Action = "integrity" // something did not open, did not fit, or was lost
 	ActionKeyEpoch     Action = "key-epoch"
 	ActionConfig       Action = "config"
+	ActionView         Action = "view"    // what a provider sees was shown, or this was asked for
 	ActionRecover      Action = "recover" // the owner confirms the schema that a provider shows
 )
 
 var actions = []Action{
 	ActionSessionOpen, ActionSessionClose, ActionAuthFailed, ActionSelect, ActionInsert,
 	ActionUpdate, ActionDelete, ActionMerge, ActionCopyIn, ActionCopyOut, ActionDDL,
-	ActionUtility, ActionRefused, ActionIntegrity, ActionKeyEpoch, ActionConfig, ActionRecover,
+	ActionUtility, ActionRefused, ActionIntegrity, ActionKeyEpoch, ActionConfig, ActionRecover, ActionView,
 }
 
 // A Class is the class of plan that a statement got; empty where there was none.

@@ -89,6 +89,11 @@ func (t *Table) Typed() bool {
 // Table returns the table with the given OID on the twin, or nil.
 func (c *Catalog) Table(oid uint32) *Table { return c.byOID[oid] }
 
+// Holds reports whether a table is in the catalogue as it stands at its provider.
+func (c *Catalog) Holds(t *Table) bool {
+	return slices.ContainsFunc(c.Tables, func(o *Table) bool { return o.ID == t.ID && o.Generation == t.Generation })
+}
+
 // Deferrable reports whether any constraint can be deferred.
 func (c *Catalog) Deferrable() bool {
 	for _, t := range c.Tables {

@@ -36,6 +36,7 @@ type Change struct {
 // A differ works one change out.
 type differ struct {
 	rewritten map[uint32]bool // by OID
+	base      *catalog.Catalog
 	before    *catalog.Catalog
 	after     *catalog.Logical
 	policy    *policy.Policy
@@ -45,10 +46,17 @@ type differ struct {
 	steps     []Step
 }
 
+// Aside is the schema at another provider where a schema's change puts the
+// tables that it replaces or drops, until the default provider has committed.
+// A plan that still names one fails.
+const Aside = "clarus"
+
 // Diff works out how the provider's tables follow the logical schema from
-// before to after. Impossible wishes are errors; then nothing must change.
-func Diff(before *catalog.Catalog, after *catalog.Logical, p *policy.Policy, provider string, rewritten map[uint32]bool) (*Change, error) {
-	d := &differ{rewritten: rewritten, before: before, after: after, policy: p, provider: provider, next: before.NextDataset}
+// before to after. base is the schema that the transaction began with, before
+// what it has made of it so far. Impossible wishes are errors; then nothing
+// must change.
+func Diff(base, before *catalog.Catalog, after *catalog.Logical, p *policy.Policy, provider string, rewritten map[uint32]bool) (*Change, error) {
+	d := &differ{rewritten: rewritten, base: base, before: before, after: after, policy: p, provider: provider, next: before.NextDataset}
 	if err := d.decide(); err != nil {
 		return nil, err
 	}

@@ -58,6 +58,9 @@ func Fragment(t *catalog.Table) string { return sqlast.Qualify(t.Schema, t.Physi
 
 // physical works out the steps for tables, keys and indexes.
 func (d *differ) physical(next *catalog.Catalog) error {
+	if err := d.replaceElsewhere(next); err != nil {
+		return err
+	}
 	fresh := map[uint32]bool{} // tables whose constraints are made anew
 	for _, t := range d.tables {
 		old := d.before.Table(t.Relation.OID)
@@ -67,7 +70,7 @@ func (d *differ) physical(next *catalog.Catalog) error {
 		case old.Generation != t.Generation:
 			d.create(t)
 			d.steps = append(d.steps, Step{Provider: t.Provider, Rewrite: &Rewrite{From: old, To: t}})
-			d.run(t.Provider, "DROP TABLE %s CASCADE", Fragment(old))
+			d.remove(old)
 		default:
 			d.alter(old, t)
 			continue
@@ -103,8 +106,8 @@ func (d *differ) create(t *catalog.Table) {
 			if a.Collation != "" {
 				def += " COLLATE pg_catalog." + sqlast.Quote(a.Collation)
 			}
-			if t.Plain() && remoteDefault(a) != "" {
-				def += " DEFAULT " + remoteDefault(a)
+			if t.Plain() && d.remoteDefault(t, a) != "" {
+				def += " DEFAULT " + d.remoteDefault(t, a)
 			}
 			if a.NotNull {
 				def += " NOT NULL"
@@ -120,13 +123,17 @@ func (d *differ) create(t *catalog.Table) {
 			cols = append(cols, def)
 		}
 	}
+	if t.Provider != d.provider {
+		d.claim(t)
+	}
 	d.run(t.Provider, "CREATE TABLE %s (%s)", Fragment(t), strings.Join(cols, ", "))
 }
 
 // remoteDefault is a column's default at the provider, which has no functions
-// made by users: the twin fills those in.
-func remoteDefault(a *catalog.Attribute) string {
-	if a.OwnDefault {
+// made by users, and no sequences unless it is the default one: the twin fills
+// those in.
+func (d *differ) remoteDefault(t *catalog.Table, a *catalog.Attribute) string {
+	if a.OwnDefault || t.Provider != d.provider && (a.Sequence != 0 || strings.Contains(a.Default, "::regclass")) {
 		return ""
 	}
 	return a.Default
@@ -143,11 +150,11 @@ func (d *differ) alter(old, t *catalog.Table) {
 		if was.NotNull != is.NotNull {
 			d.run(t.Provider, "%s%s NOT NULL", column, map[bool]string{true: "SET", false: "DROP"}[is.NotNull])
 		}
-		if t.Plain() && remoteDefault(was) != remoteDefault(is) {
-			if remoteDefault(is) == "" {
+		if now := d.remoteDefault(t, is); t.Plain() && d.remoteDefault(old, was) != now {
+			if now == "" {
 				d.run(t.Provider, "%sDROP DEFAULT", column)
 			} else {
-				d.run(t.Provider, "%sSET DEFAULT %s", column, remoteDefault(is))
+				d.run(t.Provider, "%sSET DEFAULT %s", column, now)
 			}
 		}
 	}
@@ -157,8 +164,21 @@ func (d *differ) alter(old, t *catalog.Table) {
 func (d *differ) drops(next *catalog.Catalog) {
 	for _, old := range d.before.Tables {
 		if next.Table(old.Relation.OID) == nil {
-			d.run(old.Provider, "DROP TABLE %s CASCADE", Fragment(old))
+			d.remove(old)
 		}
+	}
+}
+
+// remove drops a table at the default provider; at another it is put aside,
+// unless the same transaction has made it.
+func (d *differ) remove(old *catalog.Table) {
+	if old.Provider != d.provider && d.base.Holds(old) {
+		d.run(old.Provider, "ALTER TABLE %s SET SCHEMA %s", Fragment(old), Aside)
+		return
+	}
+	d.run(old.Provider, "DROP TABLE %s CASCADE", Fragment(old))
+	if old.Provider != d.provider {
+		d.run(old.Provider, "DELETE FROM clarus.fragment WHERE schema = %s AND name = %s", sqlast.Literal(old.Schema), sqlast.Literal(old.Physical()))
 	}
 }
 

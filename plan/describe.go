@@ -52,7 +52,10 @@ func (p *Plan) Describe(preview func(Fetch) string) []string {
 		lines = append(lines, "  At "+p.Provider+": "+p.Pushed.SQL, "  Opened on this side as the rows come")
 	case Residual:
 		for _, f := range p.Fetches {
-			lines = append(lines, "  Fetch from "+p.Provider+": "+preview(f))
+			lines = append(lines, "  Fetch from "+f.Table.Provider+": "+preview(f))
+		}
+		if len(p.Providers) > 1 {
+			lines = append(lines, "  Commits wait until each of these providers has taken its snapshot")
 		}
 		lines = append(lines, "  Finished on this side by the twin")
 	}

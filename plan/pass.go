@@ -14,6 +14,10 @@ func (p *Plan) TryPass(env Env, list []*analyze.Statement, st *sqlast.Statement,
 	if p.Class != Residual || p.Opaque || len(p.Actions) > 0 {
 		return
 	}
+	if len(p.Providers) > 1 {
+		p.Why = "its tables are at several providers"
+		return
+	}
 	why, ok := env.passable(p, list[0], results)
 	if ok {
 		p.SQL, ok = rename(p, list[0], st)

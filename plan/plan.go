@@ -7,7 +7,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/clarus-project/clarus"
@@ -29,7 +28,8 @@ const (
 // A Plan is plain data: what to fetch, from which provider, and who finishes.
 type Plan struct {
 	Class        Class
-	Provider     string           // of the fetches and writes; "" if none is asked
+	Provider     string           // the only one, or else the one where rows may change or be locked; "" if there is none, or only its run will tell
+	Providers    []string         // all that hold tables which take part
 	SQL          string           // Pass: the statement as the provider gets it
 	Pushed       *Pushed          // Push: what the provider is asked
 	Fetches      []Fetch          // Residual: rows to load on the twin
@@ -91,7 +91,8 @@ func Make(env Env, list []*analyze.Statement) (*Plan, error) {
 		env.everySequence(p)
 	}
 	env.act(st, p)
-	if err := oneProvider(p); err != nil {
+	p.place()
+	if err := p.writesAtOne(st, env.Catalog); err != nil {
 		return nil, err
 	}
 	if len(p.Tables) == 0 && len(p.Targets) == 0 && !p.Opaque {
@@ -231,6 +232,7 @@ func (p *Plan) Whole(env Env) *Plan {
 	env.everySequence(&q)
 	q.Opaque, q.Calls = true, true
 	env.act(nil, &q)
+	q.place()
 	return &q
 }
 
@@ -239,17 +241,4 @@ func (p *Plan) Unpushed() *Plan {
 	q := *p
 	q.Class, q.Pushed = Residual, nil
 	return &q
-}
-
-func oneProvider(p *Plan) error {
-	for _, t := range p.Tables {
-		switch {
-		case p.Provider == "":
-			p.Provider = t.Provider
-		case p.Provider != t.Provider:
-			return clarus.Refuse(fmt.Sprintf("the statement needs tables at %s and at %s, which have no common snapshot", p.Provider, t.Provider),
-				"Place the tables at one provider, or ask for each alone.")
-		}
-	}
-	return nil
 }

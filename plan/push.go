@@ -54,7 +54,7 @@ type PushedOutput struct {
 // preserved by its tag. The residual plan stays beside it, for results that
 // this side cannot write in text format.
 func (p *Plan) TryPush(env Env, list []*analyze.Statement, results []uint32) {
-	if p.Class != Residual || p.Opaque || p.Locks || len(p.Targets) > 0 || len(p.Tables) == 0 {
+	if p.Class != Residual || p.Opaque || p.Locks || len(p.Targets) > 0 || len(p.Providers) != 1 {
 		return
 	}
 	pushed, why := env.push(list[0], results)

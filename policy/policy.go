@@ -10,6 +10,7 @@ package policy
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/technique"
@@ -136,6 +137,18 @@ func (p *Policy) dataset(schema, table string) *dataset {
 		schema = "public"
 	}
 	return p.datasets[tableName{schema, table}]
+}
+
+// Providers are those where the policy places datasets, each once, in order.
+func (p *Policy) Providers() []string {
+	var list []string
+	for _, d := range p.datasets {
+		if d.provider != "" {
+			list = append(list, d.provider)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // CheckProviders reports every dataset that is placed at a provider that the

@@ -23,6 +23,11 @@ type Statement struct {
 	// Sync: where it is alone in its implicit transaction, the end of that may be
 	// asked for along with it.
 	Ends bool
+
+	// Bound, if not nil, is called by Run once the provider has bound the
+	// statement and, if it is a plain query, has taken its snapshot; not if it
+	// fails before. Rows are asked for only afterwards. Run needs fields then.
+	Bound func()
 }
 
 // A Session is one connection to a provider, with at most one transaction
@@ -35,6 +40,10 @@ type Session interface {
 	// rows before the first one; row gets the body of each DataRow, which is
 	// valid until it returns. An error of either fails the transaction.
 	Run(ctx context.Context, s Statement, fields func([]pgwire.Field) error, row func(body []byte) error) (tag string, err error)
+	// Prepare has the provider parse a statement and take the locks on its
+	// tables, which then may be run without waiting for them. It is of use to the
+	// next Run of the same statement in the same transaction.
+	Prepare(ctx context.Context, s Statement) error
 	// Batch runs one statement once for each list of parameters, in order, and
 	// returns the tags; row, if not nil, gets the rows with the index of the
 	// list. On error, failed is the index of the list concerned.

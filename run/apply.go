@@ -36,8 +36,22 @@ func (j *Job) apply(ctx context.Context) (again bool, err error) {
 	if err := j.keepClear(effects); err != nil {
 		return false, err
 	}
-	if again, err = j.lockAll(ctx, effects); err != nil || again {
-		return again, err
+	locks, err := j.locks(effects)
+	if err != nil {
+		return false, err
+	}
+	if err := j.settleWriter(ctx, order, locks); err != nil {
+		return false, err
+	}
+	for _, l := range locks {
+		changed, err := j.lock(ctx, l)
+		if err != nil {
+			return false, err
+		}
+		again = again || changed
+	}
+	if again {
+		return again, nil
 	}
 	if again, err = j.drawSequences(ctx); err != nil || again {
 		return again, err
@@ -59,14 +73,14 @@ func (j *Job) check(ctx context.Context, when string) error {
 	var names []string
 	for _, a := range j.Plan.Actions {
 		name := sqlast.Qualify(a.Child.Schema, a.Key.Name)
-		if a.Key.Moves() && !a.Child.Plain() && !a.Key.Deferred && !slices.Contains(names, name) {
+		if a.Child.Provider == j.place && a.Key.Moves() && !a.Child.Plain() && !a.Key.Deferred && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
-	if len(names) == 0 {
+	if len(names) == 0 || j.writer == nil {
 		return nil
 	}
-	_, err := j.Provider.Run(ctx, provider.Statement{SQL: "SET CONSTRAINTS " + strings.Join(names, ", ") + " " + when}, nil, nil)
+	_, err := j.writer.Run(ctx, provider.Statement{SQL: "SET CONSTRAINTS " + strings.Join(names, ", ") + " " + when}, nil, nil)
 	if err != nil {
 		return j.explain(err, nil, Row{})
 	}
@@ -172,26 +186,31 @@ func (j *Job) written(t *catalog.Table, tids []string, row func(tid string, valu
 	})
 }
 
-// lockAll locks the rows that will change, or that the statement locks, at the
-// provider. Rows that are no longer as they were fetched make it report again.
-func (j *Job) lockAll(ctx context.Context, effects map[uint32][]*effect) (again bool, err error) {
+// A locking is fetched rows of one table that are to be locked.
+type locking struct {
+	rows   *Rows
+	which  []int // indexes of rows
+	clause string
+	skip   bool // rows that others lock are passed over from now on
+}
+
+// locks are the rows that will change, or that the statement locks.
+func (j *Job) locks(effects map[uint32][]*effect) ([]locking, error) {
+	var list []locking
 	for _, r := range j.fetched {
-		list := effects[r.Table.Relation.OID]
-		var change []int
-		for _, e := range list {
+		effects := effects[r.Table.Relation.OID]
+		l := locking{rows: r, clause: "FOR NO KEY UPDATE"}
+		for _, e := range effects {
 			if e.old >= 0 {
-				change = append(change, e.old)
+				l.which = append(l.which, e.old)
 			}
 		}
-		clause := "FOR NO KEY UPDATE"
-		if slices.ContainsFunc(list, func(e *effect) bool { return e.tid == "" || e.old >= 0 && keyMoves(r, e) }) {
-			clause = "FOR UPDATE"
+		if slices.ContainsFunc(effects, func(e *effect) bool { return e.tid == "" || e.old >= 0 && keyMoves(r, e) }) {
+			l.clause = "FOR UPDATE"
 		}
-		changed, err := j.lock(ctx, r, change, clause, false)
-		if err != nil {
-			return false, err
+		if len(l.which) > 0 {
+			list = append(list, l)
 		}
-		again = again || changed
 	}
 	clause := j.Lock
 	switch {
@@ -199,33 +218,48 @@ func (j *Job) lockAll(ctx context.Context, effects map[uint32][]*effect) (again 
 	case j.Plan.Calls:
 		clause = "FOR UPDATE" // whatever a function locked
 	default:
-		return again, nil
+		return list, nil
 	}
 	for _, r := range j.fetched {
 		tids, err := j.Scratch.RowLocks(logical(r.Table))
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		if len(tids) == 0 {
 			continue
 		}
 		at, err := j.positions(r)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		var rows []int
+		l := locking{rows: r, clause: clause, skip: j.Skip}
 		for _, tid := range tids {
 			if i, ok := at[tid]; ok {
-				rows = append(rows, i)
+				l.which = append(l.which, i)
 			}
 		}
-		changed, err := j.lock(ctx, r, rows, clause, j.Skip)
-		if err != nil {
-			return false, err
+		if len(l.which) > 0 {
+			list = append(list, l)
 		}
-		again = again || changed
 	}
-	return again, nil
+	return list, nil
+}
+
+// settleWriter asks for the session where rows of these tables change or are
+// locked. It is refused before anything is done if there are several.
+func (j *Job) settleWriter(ctx context.Context, changed []uint32, locks []locking) (err error) {
+	var tables []*catalog.Table
+	for _, oid := range changed {
+		tables = append(tables, j.Catalog.Table(oid))
+	}
+	for _, l := range locks {
+		tables = append(tables, l.rows.Table)
+	}
+	if len(tables) > 0 {
+		j.place = tables[0].Provider
+		j.writer, err = j.Sites.Writer(ctx, tables...)
+	}
+	return err
 }
 
 // keyMoves reports whether an update changes a column of a key.
@@ -240,21 +274,18 @@ func keyMoves(r *Rows, e *effect) bool {
 	return false
 }
 
-// lock locks fetched rows at the provider, in the order of their identity, and
-// reports whether one of them is not as it was fetched. With skip, rows that
-// others lock are passed over from now on.
-func (j *Job) lock(ctx context.Context, r *Rows, rows []int, clause string, skip bool) (changed bool, err error) {
-	if len(rows) == 0 {
-		return false, nil
-	}
+// lock locks rows at the provider, in the order of their identity, and reports
+// whether one of them is not as it was fetched.
+func (j *Job) lock(ctx context.Context, l locking) (changed bool, err error) {
+	r, rows := l.rows, l.which
 	slices.SortFunc(rows, func(a, b int) int { return bytes.Compare(place(r.Table, r.Rows[a]), place(r.Table, r.Rows[b])) })
 	rows = slices.Compact(rows)
-	st, params := j.locate(r, rows, "SELECT "+quoted(layoutOf(r.Table).names)+" FROM "+fragment(r.Table), clause)
+	st, params := j.locate(r, rows, "SELECT "+quoted(layoutOf(r.Table).names)+" FROM "+fragment(r.Table), l.clause)
 	st.Results = []int16{1}
 	same := make([]bool, len(rows))
 	there := make([]bool, len(rows))
 	var cells [][]byte
-	_, _, err = j.Provider.Batch(ctx, st, params, func(i int, body []byte) error {
+	_, _, err = j.writer.Batch(ctx, st, params, func(i int, body []byte) error {
 		var err error
 		if cells, err = pgwire.Row(body, cells); err != nil {
 			return err
@@ -267,7 +298,7 @@ func (j *Job) lock(ctx context.Context, r *Rows, rows []int, clause string, skip
 		return false, j.explain(err, r.Table, Row{})
 	}
 	for i, row := range rows {
-		if !there[i] && skip {
+		if !there[i] && l.skip {
 			j.skipped[r.Rows[row].ID] = true
 		}
 		changed = changed || !same[i]
@@ -367,7 +398,7 @@ func (j *Job) update(ctx context.Context, t *catalog.Table, list []*effect) erro
 	names, types := carrierColumns(t)
 	st, params := j.locate(r, old, "UPDATE "+fragment(t)+" SET "+assignments(names), "", sealed...)
 	st.Types = append(slices.Clone(types), st.Types...)
-	tags, failed, err := j.Provider.Batch(ctx, st, params, nil)
+	tags, failed, err := j.writer.Batch(ctx, st, params, nil)
 	if err != nil {
 		return j.explain(err, t, rows[failed])
 	}
@@ -381,7 +412,7 @@ func (j *Job) remove(ctx context.Context, t *catalog.Table, list []*effect) erro
 		old[i] = e.old
 	}
 	st, params := j.locate(r, old, "DELETE FROM "+fragment(t), "")
-	tags, failed, err := j.Provider.Batch(ctx, st, params, nil)
+	tags, failed, err := j.writer.Batch(ctx, st, params, nil)
 	if err != nil {
 		return j.explain(err, t, r.Rows[old[failed]])
 	}
@@ -425,7 +456,7 @@ func (v *Vault) Insert(ctx context.Context, j *Job, t *catalog.Table, rows []Row
 			continue
 		}
 		st := provider.Statement{SQL: insertSQL(t, names), Types: types, Formats: []int16{1}}
-		if _, failed, err := j.Provider.Batch(ctx, st, sealed, nil); err != nil {
+		if _, failed, err := j.writer.Batch(ctx, st, sealed, nil); err != nil {
 			return j.explain(err, t, part[failed])
 		}
 	}

@@ -8,18 +8,25 @@ import (
 	"github.com/clarus-project/clarus/twin"
 )
 
-// Load fills a scratch database with opened rows and locks nothing.
-func Load(s *twin.Scratch, rows []*Rows) error {
+// Load fills a scratch database with opened rows and locks nothing. With more,
+// it keeps what was loaded before.
+func Load(s *twin.Scratch, rows []*Rows, more bool) error {
 	loads := make([]twin.Load, len(rows))
 	for i, r := range rows {
 		loads[i] = load(r)
+	}
+	if more {
+		return s.Add(loads)
 	}
 	return s.Fill(loads, nil)
 }
 
 // Carry seals the rows that the scratch database holds of a table, as a schema
 // statement left them, and stores them in the table's new form.
-func (j *Job) Carry(ctx context.Context, t *catalog.Table) error {
+func (j *Job) Carry(ctx context.Context, t *catalog.Table) (err error) {
+	if j.writer, err = j.Sites.Writer(ctx, t); err != nil {
+		return err
+	}
 	if err := j.Scratch.Begin(false, false); err != nil {
 		return err
 	}
@@ -43,6 +50,9 @@ func (j *Job) held(t *catalog.Table) ([]Row, error) {
 // completes the rows; then they are sealed and stored.
 func (j *Job) CopyIn(ctx context.Context, t *catalog.Table, act func(*twin.Conn) (string, error)) (tag string, err error) {
 	j.draws, j.skipped = map[uint32]*draw{}, map[clarus.RowID]bool{}
+	if j.writer, err = j.Sites.Writer(ctx, t); err != nil {
+		return "", err
+	}
 	if err := j.Scratch.Fill([]twin.Load{{OID: t.Relation.OID, Table: logical(t)}}, j.all()); err != nil {
 		return "", err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/ddl"
@@ -17,37 +18,29 @@ import (
 // openBatch is how many rows are opened at once.
 const openBatch = 512
 
-// Fetch reads the rows of tables at one provider in one statement, so that
-// they see one snapshot, opens them and returns them in the order of fetches.
+// Fetch reads the rows of tables, opens them and returns them in the order of
+// fetches. The rows at one provider are read in one statement, so that they
+// are of one snapshot; those at several are of one state of the database.
 // limit bounds the number of rows.
-func (v *Vault) Fetch(ctx context.Context, permit gate.Permit, p provider.Session, fetches []plan.Fetch, args Args, limit int) ([]*Rows, error) {
+func (v *Vault) Fetch(ctx context.Context, permit gate.Permit, sites Sites, fetches []plan.Fetch, args Args, limit int) ([]*Rows, error) {
 	if !permit.Valid() {
 		return nil, &clarus.Error{Op: "fetch", Kind: clarus.Internal, Msg: "no permit"}
 	}
 	result := make([]*Rows, len(fetches))
-	layouts := make([]layout, len(fetches))
 	for i, f := range fetches {
-		result[i], layouts[i] = &Rows{Table: f.Table}, layoutOf(f.Table)
-		layouts[i].prove(plan.Proofs(f.Where))
+		result[i] = &Rows{Table: f.Table}
 	}
-	if len(fetches) == 0 {
-		return result, nil
+	list, err := v.portions(ctx, sites, fetches, result, args, limit)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(list) == 1:
+		err = list[0].read(ctx)
+	case len(list) > 1:
+		err = together(ctx, sites, list)
 	}
-	st, slots, err := v.union(ctx, fetches, layouts, args)
 	if err != nil {
 		return nil, err
-	}
-	r := &reader{v: v, ctx: ctx, layouts: layouts, slots: slots, result: result, pending: make([][][][]byte, len(fetches)), limit: limit}
-	for range fetches {
-		r.seen = append(r.seen, map[clarus.RowID]bool{})
-	}
-	if _, err := p.Run(ctx, st, r.check(st), r.row); err != nil {
-		return nil, err
-	}
-	for i := range fetches {
-		if err := r.flush(i); err != nil {
-			return nil, err
-		}
 	}
 	return result, nil
 }
@@ -103,7 +96,7 @@ type reader struct {
 	seen    []map[clarus.RowID]bool
 	scratch [][]byte
 	limit   int
-	count   int
+	count   *atomic.Int64 // of the fetch's rows, whatever their provider
 }
 
 // check compares the description of the rows with what was asked for.
@@ -129,7 +122,7 @@ func (r *reader) row(body []byte) error {
 	if len(row) == 0 || len(row[0]) != 2 || int(row[0][0])<<8|int(row[0][1]) >= len(r.layouts) {
 		return &clarus.Error{Op: "fetch", Kind: clarus.Integrity, Msg: "the provider returned a row that was not asked for"}
 	}
-	if r.count++; r.count > r.limit {
+	if r.count.Add(1) > int64(r.limit) {
 		return &clarus.Error{Op: "fetch", Kind: clarus.Limit, Msg: fmt.Sprintf("the statement needs more than %d rows on this side", r.limit),
 			Hint: "Restrict it by clear columns or by equality of tagged ones, or raise limits.residual-rows."}
 	}

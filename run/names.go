@@ -88,7 +88,7 @@ func placeValues(t *catalog.Table, r Row) [][]byte {
 func (v *Vault) copyIn(ctx context.Context, j *Job, t *catalog.Table, rows []Row, sealed [][][]byte) error {
 	names, _ := carrierColumns(t)
 	next, started := 0, false
-	_, err := j.Provider.CopyIn(ctx, fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", fragment(t), quoted(names)), func() ([]byte, error) {
+	_, err := j.writer.CopyIn(ctx, fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", fragment(t), quoted(names)), func() ([]byte, error) {
 		var buf []byte
 		if !started {
 			buf, started = slices.Clone(copyHeader), true

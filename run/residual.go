@@ -19,20 +19,22 @@ import (
 // A Job is a statement that the twin finishes, and all that it takes. It is
 // for one statement.
 type Job struct {
-	Vault    *Vault
-	Permit   gate.Permit
-	Catalog  *catalog.Catalog
-	Plan     *plan.Plan
-	Provider provider.Session // nil if the plan asks none
-	Scratch  *twin.Scratch
-	Lasting  bool // the client's transaction goes on after the statement
-	Shared   bool // statements are analysed in the scratch database too: no lock may stay
-	Limit    int  // most rows to fetch
-	Args     Args
-	Lock     string // locking clause for rows that the statement locks, such as "FOR UPDATE SKIP LOCKED"
-	Skip     bool   // rows that others lock are passed over
+	Vault   *Vault
+	Permit  gate.Permit
+	Catalog *catalog.Catalog
+	Plan    *plan.Plan
+	Sites   Sites
+	Scratch *twin.Scratch
+	Lasting bool // the client's transaction goes on after the statement
+	Shared  bool // statements are analysed in the scratch database too: no lock may stay
+	Limit   int  // most rows to fetch
+	Args    Args
+	Lock    string // locking clause for rows that the statement locks, such as "FOR UPDATE SKIP LOCKED"
+	Skip    bool   // rows that others lock are passed over
 
 	fetched []*Rows
+	writer  provider.Session // where rows change or are locked, once that is known
+	place   string           // its name
 	skipped map[clarus.RowID]bool
 	draws   map[uint32]*draw
 }
@@ -118,11 +120,8 @@ func (j *Job) release() error {
 // load brings the rows that the plan needs to the twin.
 func (j *Job) load(ctx context.Context) error {
 	var err error
-	if j.Provider != nil {
-		j.fetched, err = j.Vault.Fetch(ctx, j.Permit, j.Provider, j.Plan.Fetches, j.Args, j.Limit)
-		if err != nil {
-			return err
-		}
+	if j.fetched, err = j.Vault.Fetch(ctx, j.Permit, j.Sites, j.Plan.Fetches, j.Args, j.Limit); err != nil {
+		return err
 	}
 	var loads []twin.Load
 	for _, r := range j.fetched {

@@ -95,7 +95,7 @@ func (j *Job) statesAtProvider(ctx context.Context) ([]state, error) {
 		}
 		parts[i] = fmt.Sprintf("SELECT %d, last_value, is_called FROM %s", i, sqlast.Qualify(s.Schema, s.Name))
 	}
-	rows, err := provider.Ask(ctx, j.Provider, strings.Join(parts, " UNION ALL ")+" ORDER BY 1")
+	rows, err := provider.Ask(ctx, j.Sites.Home(), strings.Join(parts, " UNION ALL ")+" ORDER BY 1")
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (j *Job) drawSequences(ctx context.Context) (again bool, err error) {
 		switch {
 		case d.now == d.before:
 		case j.Plan.SetsSequence || !drew:
-			_, err = provider.Ask(ctx, j.Provider, fmt.Sprintf("SELECT setval('%s'::regclass, %d, %t)", sqlast.Qualify(d.seq.Schema, d.seq.Name), d.now.last, d.now.called))
+			_, err = provider.Ask(ctx, j.Sites.Home(), fmt.Sprintf("SELECT setval('%s'::regclass, %d, %t)", sqlast.Qualify(d.seq.Schema, d.seq.Name), d.now.last, d.now.called))
 		default:
 			var moved bool
 			moved, err = j.draw(ctx, d, taken)
@@ -212,7 +212,7 @@ func (d *draw) value(i int64) int64 {
 // drew between them.
 func (j *Job) draw(ctx context.Context, d *draw, n int64) (again bool, err error) {
 	if missing := n - int64(len(d.drawn)); missing > 0 {
-		rows, err := provider.Ask(ctx, j.Provider, fmt.Sprintf("SELECT nextval('%s'::regclass) FROM generate_series(1, %d)", sqlast.Qualify(d.seq.Schema, d.seq.Name), missing))
+		rows, err := provider.Ask(ctx, j.Sites.Home(), fmt.Sprintf("SELECT nextval('%s'::regclass) FROM generate_series(1, %d)", sqlast.Qualify(d.seq.Schema, d.seq.Name), missing))
 		if err != nil {
 			return false, err
 		}

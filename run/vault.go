@@ -13,6 +13,7 @@ import (
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/keys"
+	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/secret"
 	"github.com/clarus-project/clarus/technique"
 )
@@ -158,4 +159,15 @@ func (v *Vault) LockKey(ctx context.Context, numbers ...int64) (int64, error) {
 	}
 	id := newRowKey(k).id(fields)
 	return int64(binary.BigEndian.Uint64(id[:8])), nil
+}
+
+// Mark is a UUID that stands for a text and says nothing of it.
+func (v *Vault) Mark(ctx context.Context, text string) (string, error) {
+	_, k, err := v.ring.Current(ctx, keys.Scope{Purpose: keys.PurposeRowID})
+	if err != nil {
+		return "", err
+	}
+	id := newRowKey(k).id([][]byte{[]byte("mark"), []byte(text)})
+	is, _ := pgvalue.Text(pgvalue.UUIDOID, id[:])
+	return string(is), nil
 }

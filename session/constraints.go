@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"strings"
 
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/run"
@@ -32,7 +31,7 @@ func (s *Session) setConstraints(ctx context.Context, st *sqlast.Statement) (str
 		_ = c.Do("ROLLBACK")
 		return "", withoutPosition(err)
 	}
-	what := "ALL"
+	what := map[string]string{"": "ALL"} // by provider
 	if !form.All {
 		path, err := c.Rows("SELECT unnest(current_schemas(false))")
 		if err != nil {
@@ -42,24 +41,34 @@ func (s *Session) setConstraints(ctx context.Context, st *sqlast.Statement) (str
 		for i, row := range path {
 			schemas[i] = row[0]
 		}
-		names := make([]string, len(form.Names))
-		for i, n := range form.Names {
-			names[i] = s.constraintName(n, schemas)
+		clear(what)
+		for _, n := range form.Names {
+			name, at := s.constraintName(n, schemas)
+			if what[at] != "" {
+				name = what[at] + ", " + name
+			}
+			what[at] = name
 		}
-		what = strings.Join(names, ", ")
 	}
-	if _, err := s.home().Run(ctx, sql("SET CONSTRAINTS "+what+" "+mode), nil, nil); err != nil {
-		return "", run.Explain(s.catalog(), err, nil, run.Row{})
+	for at, names := range what {
+		if _, err := s.at(ctx, at); err != nil {
+			return "", err
+		}
+		t := told{sql: tag + " " + names + " " + mode, only: at}
+		if _, err := s.tell(ctx, t); err != nil {
+			return "", run.Explain(s.catalog(), err, nil, run.Row{})
+		}
+		s.note(t)
+		s.settings.constraints = append(s.settings.constraints, t.sql)
 	}
-	s.settings.constraints = append(s.settings.constraints, "SET CONSTRAINTS "+what+" "+mode)
 	return tag, nil
 }
 
 // constraintName qualifies a constraint's name by the first schema of the
-// search path that has one of that name.
-func (s *Session) constraintName(n sqlast.Name, path []string) string {
+// search path that has one of that name, and says at which provider it is.
+func (s *Session) constraintName(n sqlast.Name, path []string) (name, provider string) {
 	if n.Schema != "" {
-		return n.String()
+		path = []string{n.Schema}
 	}
 	for _, schema := range path {
 		for _, t := range s.catalog().Tables {
@@ -68,10 +77,10 @@ func (s *Session) constraintName(n sqlast.Name, path []string) string {
 			}
 			for _, k := range t.Relation.Constraints {
 				if k.Name == n.Relation {
-					return sqlast.Qualify(schema, n.Relation)
+					return sqlast.Qualify(schema, n.Relation), t.Provider
 				}
 			}
 		}
 	}
-	return n.String()
+	return n.String(), s.db.Provider.Name()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/run"
 	"github.com/clarus-project/clarus/sqlast"
 	"github.com/clarus-project/clarus/twin"
@@ -91,8 +92,13 @@ func (s *Session) readCursor(ctx context.Context, read *portal, c *cursor) error
 	const name = "clarus_cursor"
 	class := read.st.plan.Class
 	remote := class == plan.Pass || class == plan.Push
+	var at provider.Session
 	if remote && s.block {
-		if _, err := s.home().Run(ctx, sql("SAVEPOINT "+name), nil, nil); err != nil {
+		var err error
+		if at, err = s.at(ctx, read.st.plan.Provider); err != nil {
+			return err
+		}
+		if _, err := at.Run(ctx, sql("SAVEPOINT "+name), nil, nil); err != nil {
 			return run.Explain(s.catalog(), err, nil, run.Row{})
 		}
 	}
@@ -108,14 +114,14 @@ func (s *Session) readCursor(ctx context.Context, read *portal, c *cursor) error
 		return err
 	}
 	if err != nil {
-		if _, e := s.home().Sync(ctx); e != nil {
+		if _, e := at.Sync(ctx); e != nil {
 			return e
 		}
-		if _, e := s.home().Run(ctx, sql("ROLLBACK TO SAVEPOINT "+name), nil, nil); e != nil {
+		if _, e := at.Run(ctx, sql("ROLLBACK TO SAVEPOINT "+name), nil, nil); e != nil {
 			return run.Explain(s.catalog(), e, nil, run.Row{})
 		}
 	}
-	if _, e := s.home().Run(ctx, sql("RELEASE SAVEPOINT "+name), nil, nil); e != nil {
+	if _, e := at.Run(ctx, sql("RELEASE SAVEPOINT "+name), nil, nil); e != nil {
 		return run.Explain(s.catalog(), e, nil, run.Row{})
 	}
 	return err

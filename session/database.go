@@ -55,5 +55,28 @@ func (s *Session) dropDatabase(ctx context.Context, f sqlast.DatabaseForm) error
 	case f.Name == s.db.Name:
 		return &pgwire.ServerError{Severity: "ERROR", Code: "55006", Message: "cannot drop the currently open database"}
 	}
+	if err := s.emptyElsewhere(ctx, f.Name); err != nil {
+		return err
+	}
 	return s.host.Databases.Drop(ctx, f.Name, f.Force)
+}
+
+// emptyElsewhere refuses to drop a database that has tables at another
+// provider: nobody would drop them there.
+func (s *Session) emptyElsewhere(ctx context.Context, name string) error {
+	db := s.host.Databases.Get(name)
+	if db == nil || !db.Several() {
+		return nil
+	}
+	v, err := db.Current(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.Twin.Release()
+	for _, t := range v.Catalog.Tables {
+		if t.Provider != db.Provider.Name() {
+			return clarus.Refuse("DROP DATABASE of a database with tables at "+t.Provider, "Drop these tables before.")
+		}
+	}
+	return nil
 }

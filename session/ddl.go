@@ -11,7 +11,6 @@ import (
 	"github.com/clarus-project/clarus/gate"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
-	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/run"
 	"github.com/clarus-project/clarus/sqlast"
 	"github.com/clarus-project/clarus/store"
@@ -23,8 +22,9 @@ type change struct {
 	scratch    *lease
 	catalog    *catalog.Catalog
 	statements []store.Statement
-	base       *store.Version // the version that it started from
-	next       *store.Next    // once it is saved
+	base       *store.Version  // the version that it started from
+	next       *store.Next     // once it is saved
+	touched    map[string]bool // other providers whose tables it changes
 }
 
 // save stores the next version of the schema in the provider's transaction.
@@ -44,9 +44,13 @@ func (s *Session) startDDL(ctx context.Context) error {
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}
+	if w := s.remotes.writer; s.db.Several() && w != "" && !s.isHome(w) {
+		return clarus.Refuse("the transaction changed or locked rows at "+w+", and is to change the schema, which is at "+s.db.Provider.Name(),
+			"Commit the rows first.")
+	}
 	if !s.block {
 		// The schema and the tables change in one transaction, which endImplicit ends.
-		if _, err := s.home().Run(ctx, sql("BEGIN"), nil, nil); err != nil {
+		if _, err := s.tell(ctx, told{sql: "BEGIN"}); err != nil {
 			return err
 		}
 	}
@@ -73,7 +77,8 @@ func (s *Session) startDDL(ctx context.Context) error {
 		return err
 	}
 	l.settled = -1
-	s.ddl = &change{scratch: l, catalog: s.version.Catalog, base: s.version}
+	s.ddl = &change{scratch: l, catalog: s.version.Catalog, base: s.version, touched: map[string]bool{}}
+	s.remotes.writer = s.db.Provider.Name()
 	return nil
 }
 
@@ -95,15 +100,21 @@ func (s *Session) settleDDL(ctx context.Context, end ending) error {
 		return nil
 	}
 	s.ddl = nil
+	ctx = context.WithoutCancel(ctx)
+	var err error
 	switch {
 	case end == rolledBack || c.next == nil:
 		c.scratch.Drop()
 	case end == unknown:
 		s.db.Doubt(c.next)
+		return nil // the providers are brought in step when that is known
 	default:
-		return s.db.Publish(context.WithoutCancel(ctx), c.next)
+		err = s.db.Publish(ctx, c.next)
 	}
-	return nil
+	for name := range c.touched {
+		s.db.Tidy(ctx, name)
+	}
+	return err
 }
 
 // schema carries out a DDL statement and returns its tag.
@@ -216,11 +227,12 @@ func (s *Session) loadFor(ctx context.Context, permit gate.Permit, st *sqlast.St
 	if form.Typed {
 		tables = slices.DeleteFunc(slices.Clone(c.catalog.Tables), func(t *catalog.Table) bool { return !t.Typed() })
 	}
-	return s.fill(ctx, permit, c.catalog, tables)
+	return s.fill(ctx, permit, c.catalog, tables, false)
 }
 
-// fill loads tables whole into the transaction's scratch database.
-func (s *Session) fill(ctx context.Context, permit gate.Permit, cat *catalog.Catalog, tables []*catalog.Table) (map[clarus.DatasetID]bool, error) {
+// fill loads tables whole into the transaction's scratch database; with more,
+// beside those that it holds.
+func (s *Session) fill(ctx context.Context, permit gate.Permit, cat *catalog.Catalog, tables []*catalog.Table, more bool) (map[clarus.DatasetID]bool, error) {
 	loaded := map[clarus.DatasetID]bool{}
 	var fetches []plan.Fetch
 	for _, t := range tables {
@@ -232,16 +244,20 @@ func (s *Session) fill(ctx context.Context, permit gate.Permit, cat *catalog.Cat
 	if len(fetches) > 0 {
 		for _, f := range fetches {
 			// The rows must not change between what is read and what is written anew.
-			if _, err := s.home().Run(ctx, provider.Statement{SQL: "LOCK TABLE " + ddl.Fragment(f.Table) + " IN ACCESS EXCLUSIVE MODE"}, nil, nil); err != nil {
+			remote, err := s.at(ctx, f.Table.Provider)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := remote.Run(ctx, sql("LOCK TABLE "+ddl.Fragment(f.Table)+" IN ACCESS EXCLUSIVE MODE"), nil, nil); err != nil {
 				return nil, run.Explain(cat, err, f.Table, run.Row{})
 			}
 		}
 	}
-	rows, err := s.host.Vault.Fetch(ctx, permit, s.home(), fetches, run.Args{}, s.host.MaxRows)
+	rows, err := s.host.Vault.Fetch(ctx, permit, sites{s}, fetches, run.Args{}, s.host.MaxRows)
 	if err != nil {
 		return nil, err
 	}
-	return loaded, run.Load(s.ddl.scratch.Scratch, rows)
+	return loaded, run.Load(s.ddl.scratch.Scratch, rows, more)
 }
 
 // follow brings the provider in step with what the statement did to the twin's
@@ -252,7 +268,7 @@ func (s *Session) follow(ctx context.Context, permit gate.Permit, before *catalo
 	if err != nil {
 		return err
 	}
-	ch, err := ddl.Diff(before, l, s.db.Policy, s.db.Provider.Name(), rewritten)
+	ch, err := ddl.Diff(c.base.Catalog, before, l, s.db.Policy, s.db.Provider.Name(), rewritten)
 	if err != nil {
 		return err
 	}
@@ -264,14 +280,11 @@ func (s *Session) follow(ctx context.Context, permit gate.Permit, before *catalo
 	}
 	if len(missing) > 0 {
 		// These tables did not take part in the statement, so their rows are as their old form says.
-		if _, err := s.fill(ctx, permit, before, missing); err != nil {
+		if _, err := s.fill(ctx, permit, before, missing, true); err != nil {
 			return err
 		}
 	}
 	for _, step := range ch.Steps {
-		if step.Provider != s.db.Provider.Name() {
-			return clarus.Refuse("tables at provider "+step.Provider+" are not reachable yet", "Place the table at "+s.db.Provider.Name()+".")
-		}
 		if err := s.step(ctx, permit, ch.Catalog, step); err != nil {
 			return err
 		}
@@ -281,14 +294,20 @@ func (s *Session) follow(ctx context.Context, permit gate.Permit, before *catalo
 }
 
 func (s *Session) step(ctx context.Context, permit gate.Permit, cat *catalog.Catalog, step ddl.Step) error {
+	remote, err := s.at(ctx, step.Provider)
+	if err != nil {
+		return err
+	}
+	if !s.isHome(step.Provider) {
+		s.ddl.touched[step.Provider] = true
+	}
 	if step.Rewrite == nil {
-		_, err := s.home().Run(ctx, provider.Statement{SQL: step.SQL}, nil, nil)
-		if err != nil {
+		if _, err := remote.Run(ctx, sql(step.SQL), nil, nil); err != nil {
 			return run.Explain(cat, err, nil, run.Row{})
 		}
 		return nil
 	}
-	j := &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: cat, Plan: &plan.Plan{}, Provider: s.home(), Scratch: s.ddl.scratch.Scratch}
+	j := &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: cat, Plan: &plan.Plan{}, Sites: sites{s}, Scratch: s.ddl.scratch.Scratch}
 	return j.Carry(ctx, step.Rewrite.To)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/clarus-project/clarus/gate"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/run"
 	"github.com/clarus-project/clarus/sqlast"
 	"github.com/clarus-project/clarus/twin"
@@ -75,6 +76,12 @@ func (s *Session) perform(ctx context.Context, p *portal, row func([]byte) error
 
 // judged has the gate judge the statement, runs it and reports the outcome.
 func (s *Session) judged(ctx context.Context, p *portal, row func([]byte) error) (tag string, err error) {
+	if p.st.look != nil {
+		return s.look(ctx, p, row)
+	}
+	if err := s.viewing(p.st.st); err != nil || s.view != "" && p.st.st.Kind == sqlast.Query {
+		return "", s.refused(ctx, p.st.st, s.onlyLooks())
+	}
 	switch p.st.st.Kind {
 	case sqlast.Transaction:
 		return s.transaction(ctx, p.st.st)
@@ -202,7 +209,7 @@ func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, ro
 		return tag, err
 	}
 	// Outside a transaction block a deferred constraint is checked now, while the error can still be reported.
-	if _, err := s.home().Run(ctx, sql("SET CONSTRAINTS ALL IMMEDIATE"), nil, nil); err != nil {
+	if _, err := s.tell(ctx, told{sql: "SET CONSTRAINTS ALL IMMEDIATE"}); err != nil {
 		return "", run.Explain(s.catalog(), err, nil, run.Row{})
 	}
 	return tag, nil
@@ -210,22 +217,11 @@ func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, ro
 
 // pass has the provider answer.
 func (s *Session) pass(ctx context.Context, p *portal, row func([]byte) error) (string, error) {
-	remote, err := s.at(ctx, p.st.plan.Provider)
+	remote, err := s.passing(ctx, p.st)
 	if err != nil {
 		return "", err
 	}
-	expected := func(fields []pgwire.Field) error {
-		if len(fields) != len(p.st.fields) {
-			return &clarus.Error{Op: "pass", Kind: clarus.Integrity, Msg: "the provider returned other columns than expected"}
-		}
-		formats := p.results()
-		for i, f := range fields {
-			if f.Type != p.st.fields[i].Type || f.Format != formats[i] {
-				return &clarus.Error{Op: "pass", Kind: clarus.Integrity, Msg: "the provider returned columns of other types than expected"}
-			}
-		}
-		return nil
-	}
+	expected := func(fields []pgwire.Field) error { return sameColumns(fields, p.st.fields, p.results()) }
 	tag, err := remote.Run(ctx, s.sent(p), expected, row)
 	if isServer(err) {
 		err = s.passError(err)
@@ -236,6 +232,18 @@ func (s *Session) pass(ctx context.Context, p *portal, row func([]byte) error) (
 // ends reports whether a statement only reads, and is the last before Sync.
 func (s *Session) ends(p *portal) bool {
 	return s.last && s.ddl == nil && p.st.st.Kind == sqlast.Query && !p.st.plan.Effects()
+}
+
+// passing is where a pass plan runs.
+func (s *Session) passing(ctx context.Context, st *statement) (provider.Session, error) {
+	switch pl := st.plan; {
+	case len(pl.Targets) > 0:
+		return sites{s}.Writer(ctx, pl.Targets...)
+	case pl.Locks:
+		return sites{s}.Writer(ctx, pl.Tables...)
+	default:
+		return s.at(ctx, pl.Provider)
+	}
 }
 
 // passError keeps the provider's words about clear data, with logical names.
@@ -318,10 +326,6 @@ func (s *Session) job(ctx context.Context, permit gate.Permit, pl *plan.Plan) (*
 	if err != nil {
 		return nil, err
 	}
-	remote, err := s.at(ctx, pl.Provider)
-	if err != nil {
-		return nil, err
-	}
-	return &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: s.catalog(), Plan: pl, Provider: remote, Scratch: w,
+	return &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: s.catalog(), Plan: pl, Sites: sites{s}, Scratch: w,
 		Lasting: s.block && s.ddl == nil, Shared: s.ddl != nil, Limit: s.host.MaxRows}, nil
 }

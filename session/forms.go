@@ -34,7 +34,7 @@ type form struct {
 // in s.lexed until the next call.
 func (s *Session) formed(text string) bool {
 	s.lexedText = ""
-	if s.ddl != nil || s.failed || len(text) > cacheLongest || !s.lexed.Lift(text) {
+	if s.ddl != nil || s.failed || s.view != "" || len(text) > cacheLongest || !s.lexed.Lift(text) {
 		return false
 	}
 	s.lexedText = text

@@ -82,6 +82,7 @@ type Session struct {
 	failed     bool   // the transaction block has failed
 	doomed     bool   // the implicit transaction has failed
 	readOnly   bool   // transactions may be READ ONLY: something asked for it once
+	view       string // the provider that the client looks at; "": none
 
 	mu      sync.Mutex
 	parent  context.Context // that calls is made of
@@ -109,7 +110,7 @@ func (h *Host) Open(ctx context.Context, who audit.Principal, params map[string]
 		return nil, err
 	}
 	s := &Session{host: h, db: stay.Database, stay: stay, client: c, id: rand.Text(), who: who,
-		remotes: remotes{}, statements: map[string]*statement{}, portals: map[string]*portal{}, reported: map[string]string{}}
+		statements: map[string]*statement{}, portals: map[string]*portal{}, reported: map[string]string{}}
 	s.settings.start()
 	if err := h.Gate.Record(ctx, audit.Event{Session: s.id, Principal: who, Action: audit.ActionSessionOpen, Outcome: audit.OutcomeDone}); err != nil {
 		stay.Leave()

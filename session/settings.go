@@ -10,7 +10,6 @@ import (
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/pgwire"
-	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/run"
 	"github.com/clarus-project/clarus/sqlast"
 	"github.com/clarus-project/clarus/twin"
@@ -160,6 +159,9 @@ func (s *Session) apply(ctx context.Context, name, sql string, local bool) error
 		if !strings.ContainsRune(name, '.') {
 			return s.unknown(ctx, name)
 		}
+		if strings.HasPrefix(name, "clarus.") {
+			return clarus.Refuse("setting "+name+" in this way", "SET "+viewSetting+" is the one of Clarus's own, as a statement.")
+		}
 		effect = atTwin
 	}
 	if name == "client_min_messages" && level(sql) < 0 {
@@ -184,7 +186,7 @@ func (s *Session) apply(ctx context.Context, name, sql string, local bool) error
 		}
 	}
 	if effect&atProvider != 0 {
-		if err := s.setRemote(ctx, sql, local); err != nil {
+		if err := s.setRemote(ctx, name, sql, local); err != nil {
 			return err
 		}
 	}
@@ -213,15 +215,20 @@ var ordinary = regexp.MustCompile(`(?i)^(RESET \S+|SET \S+ (TO|=) '?(default|on|
 // ownZone finds a POSIX time zone that is called by a word of the user's.
 var ownZone = regexp.MustCompile(`\d.*[A-Za-z]{5}|[A-Za-z]{5}.*\d`)
 
-// setRemote has the provider follow a setting.
-func (s *Session) setRemote(ctx context.Context, sql string, local bool) error {
+// setRemote has the providers follow a setting.
+func (s *Session) setRemote(ctx context.Context, name, sql string, local bool) error {
 	text := sql
 	if rest, ok := strings.CutPrefix(sql, "SET "); ok && local {
 		text = "SET LOCAL " + rest
 	} else if rest, ok := strings.CutPrefix(sql, "RESET "); ok && local {
 		text = "SET LOCAL " + rest + " TO DEFAULT"
 	}
-	_, err := s.home().Run(ctx, provider.Statement{SQL: text}, nil, nil)
+	s.remotes.distinct = s.remotes.distinct || strings.Contains(name, "isolation")
+	control := told{sql: text, mode: strings.HasPrefix(name, "transaction_")}
+	_, err := s.tell(ctx, control)
+	if err == nil {
+		s.note(control)
+	}
 	if !isServer(err) {
 		return err
 	}
@@ -322,9 +329,16 @@ func (s *Session) settle(c *twin.Conn, edition *int) error {
 // resettle puts the settings back to what the connection's start-up left. reset
 // is what does so at the provider with its own defaults.
 func (s *Session) resettle(ctx context.Context, reset string) error {
-	if _, err := s.home().Run(ctx, sql(reset), nil, nil); err != nil && state(err) != "25001" {
+	s.view = ""
+	if !s.block {
+		for name := range s.remotes.others {
+			s.drop(name) // a new session has the start-up's settings
+		}
+	}
+	if _, err := s.tell(ctx, told{sql: reset}); err != nil && state(err) != "25001" {
 		return run.Explain(s.catalog(), err, nil, run.Row{})
 	}
+	s.note(told{sql: reset})
 	for name := range s.settings.current {
 		s.settings.change(name, s.settings.defaults[name], false)
 	}
@@ -332,9 +346,11 @@ func (s *Session) resettle(ctx context.Context, reset string) error {
 		if known[name]&atProvider == 0 {
 			continue
 		}
-		if _, err := s.home().Run(ctx, sql(s.settings.defaults[name]), nil, nil); err != nil {
+		t := told{sql: s.settings.defaults[name]}
+		if _, err := s.tell(ctx, t); err != nil {
 			return run.Explain(s.catalog(), err, nil, run.Row{})
 		}
+		s.note(t)
 	}
 	return nil
 }

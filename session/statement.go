@@ -34,13 +34,20 @@ type statement struct {
 	datasets  []string             // names of the plan's tables, once they were asked for
 	configs   []sqlast.ConfigCall  // calls of set_config
 	advisory  *sqlast.AdvisoryCall // the statement is about an advisory lock
+	look      *look                // it shows what a provider holds
 }
 
 // prepare analyses and plans one statement.
 func (s *Session) prepare(ctx context.Context, st *sqlast.Statement, oids []uint32) (*statement, error) {
 	p := &statement{st: st, oids: oids, shape: audit.ShapeOf(sqlast.Shape(st.Text))}
+	if err := s.viewing(st); err != nil {
+		return nil, err
+	}
 	switch st.Kind {
 	case sqlast.Query:
+		if s.view != "" {
+			return p, s.prepareLook(ctx, p)
+		}
 		if done, err := s.prepareAdvisory(ctx, p); done || err != nil {
 			return p, err
 		}
@@ -92,6 +99,10 @@ func (s *Session) prepareBlock(ctx context.Context, p *statement) error {
 // showFields are the columns of a SHOW: the setting is named as PostgreSQL
 // writes it.
 func (s *Session) showFields(ctx context.Context, p *statement) error {
+	if p.st.ShowName() == viewSetting {
+		p.fields = []pgwire.Field{textField(viewSetting)}
+		return nil
+	}
 	c, err := s.twin(ctx)
 	if err != nil {
 		return err
@@ -302,10 +313,7 @@ func (s *Session) asked(p *statement) gate.Request {
 	if p.datasets == nil {
 		p.datasets = datasetNames(p.plan.Tables)
 	}
-	r.Class, r.Datasets = classes[p.plan.Class], p.datasets
-	if p.plan.Provider != "" {
-		r.Providers = []string{p.plan.Provider}
-	}
+	r.Class, r.Datasets, r.Providers = classes[p.plan.Class], p.datasets, p.plan.Providers
 	return r
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/pgwire"
-	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/run"
 	"github.com/clarus-project/clarus/sqlast"
 )
@@ -28,10 +27,12 @@ func (s *Session) transaction(ctx context.Context, st *sqlast.Statement) (string
 		if tx.Chain && !s.block {
 			return "", onlyInBlock(tx.Kind.String() + " AND CHAIN")
 		}
+		before, joined := s.remotes.told, s.joined()
 		tag, err := s.finish(ctx, tx.Kind == sqlast.TxCommit, text)
 		if err == nil && tx.Chain {
 			s.block = true
 			s.settings.begin()
+			s.remotes.chain(before, joined)
 		}
 		return tag, err
 	case sqlast.TxSavepoint, sqlast.TxRelease, sqlast.TxRollbackTo:
@@ -45,13 +46,21 @@ func (s *Session) begin(ctx context.Context, tx sqlast.Tx, text string) (string,
 		s.client.Notice(&pgwire.ServerError{Severity: "WARNING", Code: "25001", Message: "there is already a transaction in progress"})
 	}
 	s.readOnly = s.readOnly || strings.Contains(strings.ToUpper(text), "READ ONLY")
-	if _, err := s.home().Run(ctx, provider.Statement{SQL: text}, nil, nil); err != nil {
+	if !s.block {
+		if err := s.refresh(ctx); err != nil { // in the block it would be too late to follow
+			return "", err
+		}
+	}
+	s.remotes.distinct = s.remotes.distinct || strings.Contains(strings.ToUpper(text), "ISOLATION")
+	begin := told{sql: text, mode: true}
+	if _, err := s.tell(ctx, begin); err != nil {
 		return "", run.Explain(s.catalog(), err, nil, run.Row{})
 	}
 	if !s.block {
 		s.block = true
 		s.settings.begin()
 	}
+	s.note(begin)
 	if tx.Start {
 		return "START TRANSACTION", nil
 	}
@@ -62,18 +71,13 @@ func (s *Session) finish(ctx context.Context, commit bool, text string) (string,
 	if !s.block {
 		s.client.Notice(&pgwire.ServerError{Severity: "WARNING", Code: "25P01", Message: "there is no transaction in progress"})
 	}
-	if commit && s.ddl != nil && !s.failed {
-		if err := s.ddl.save(ctx, s); err != nil {
-			return "", err
-		}
-	}
-	tag, err := s.home().Run(ctx, provider.Statement{SQL: text}, nil, nil)
+	var tag string
+	var err error
 	end := rolledBack
-	switch {
-	case err == nil && tag == "COMMIT":
+	if commit && s.ddl != nil && !s.failed {
+		tag, end, err = s.commitSchema(ctx, text)
+	} else if tag, err = s.conclude(ctx, commit, text); err == nil && tag == "COMMIT" {
 		end = committed
-	case commit && uncertain(err):
-		end = unknown
 	}
 	if err != nil {
 		err = run.Explain(s.catalog(), err, nil, run.Row{})
@@ -108,6 +112,7 @@ func (s *Session) ended(committed bool) {
 	s.endPortals(committed)
 	s.block, s.failed = false, false
 	s.settings.end(committed)
+	s.leaveRemotes(true)
 	if s.scratch != nil {
 		if err := s.scratch.Finish(); err != nil {
 			s.scratch.Drop()
@@ -122,7 +127,11 @@ func (s *Session) savepoint(ctx context.Context, tx sqlast.Tx, text string) (str
 	if tx.Kind == sqlast.TxRollbackTo && s.ddl != nil {
 		return "", clarus.Refuse("ROLLBACK TO SAVEPOINT in a transaction that changed the schema is not supported", "Roll the whole transaction back.")
 	}
-	tag, err := s.home().Run(ctx, provider.Statement{SQL: text}, nil, nil)
+	t := told{sql: text}
+	if tx.Kind == sqlast.TxSavepoint {
+		t.savepoint = tx.Savepoint
+	}
+	tag, err := s.tell(ctx, t)
 	if err != nil {
 		if se, ok := errors.AsType[*pgwire.ServerError](err); ok && (se.Code == "3B001" || se.Code == "25P01") {
 			message := "savepoint \"" + tx.Savepoint + "\" does not exist"
@@ -136,20 +145,26 @@ func (s *Session) savepoint(ctx context.Context, tx sqlast.Tx, text string) (str
 	switch tx.Kind {
 	case sqlast.TxSavepoint:
 		s.settings.savepoint(tx.Savepoint, s.serial)
+		s.note(t)
 	case sqlast.TxRelease:
 		s.settings.release(tx.Savepoint)
+		s.remotes.release(tx.Savepoint)
 	case sqlast.TxRollbackTo:
 		s.failed = false
 		since := s.settings.rollbackTo(tx.Savepoint)
+		s.remotes.rollbackTo(tx.Savepoint)
 		maps.DeleteFunc(s.portals, func(_ string, p *portal) bool { return p.serial > since })
 	}
 	return tag, nil
 }
 
-// fail makes the open transaction fail after an error.
+// fail makes the open transaction fail after an error, at all its providers.
 func (s *Session) fail(ctx context.Context) {
 	s.failed, s.doomed = s.block, !s.block
 	_ = s.home().Fail(ctx)
+	for _, name := range s.joined() {
+		_ = s.remotes.others[name].Fail(ctx)
+	}
 }
 
 // Fail says that an error was reported in the extended protocol.
@@ -163,6 +178,10 @@ func (s *Session) Sync(ctx context.Context) (byte, error) {
 	ctx, done := s.run(ctx)
 	defer done()
 	err := s.endImplicit(ctx)
+	if s.block && s.syncOthers(ctx) && !s.failed {
+		s.fail(ctx)
+		s.syncOthers(ctx)
+	}
 	status, e := s.home().Sync(ctx)
 	if err == nil {
 		err = e
@@ -189,18 +208,19 @@ func (s *Session) endImplicit(ctx context.Context) error {
 		return nil
 	}
 	if s.ddl == nil {
-		_, err := s.home().Sync(ctx)
+		err := s.commitImplicit(ctx)
 		if err != nil {
 			err = run.Explain(s.version.Catalog, err, nil, run.Row{})
 		}
-		s.endPortals(err == nil && !s.doomed)
-		s.doomed = false
+		s.leaveImplicit(err == nil && !s.doomed)
 		return err
 	}
 	var err error
 	end := rolledBack
 	if !s.doomed {
-		end, err = s.commitDDL(ctx)
+		if _, end, err = s.commitSchema(ctx, "COMMIT"); isServer(err) {
+			err = run.Explain(s.catalog(), err, nil, run.Row{})
+		}
 	}
 	if end != committed {
 		err = errors.Join(err, s.rollBack(ctx))
@@ -208,38 +228,29 @@ func (s *Session) endImplicit(ctx context.Context) error {
 	if _, e := s.home().Sync(ctx); err == nil {
 		err = e
 	}
+	s.syncOthers(ctx)
+	s.leaveImplicit(end == committed)
 	if e := s.settleDDL(ctx, end); err == nil {
 		err = e
 	}
-	s.endPortals(end == committed)
-	s.doomed = false
 	return err
 }
 
-// commitDDL stores the schema that the implicit transaction made and commits.
-func (s *Session) commitDDL(ctx context.Context) (ending, error) {
-	end := committed
-	err := s.ddl.save(ctx, s)
-	if err != nil {
-		end = rolledBack
-	} else if _, err = s.home().Run(ctx, sql("COMMIT"), nil, nil); uncertain(err) {
-		end = unknown
-	} else if err != nil {
-		end = rolledBack
-	}
-	if isServer(err) {
-		err = run.Explain(s.catalog(), err, nil, run.Row{})
-	}
-	return end, err
+// leaveImplicit forgets what belonged to the implicit transaction.
+func (s *Session) leaveImplicit(committed bool) {
+	s.endPortals(committed)
+	s.leaveRemotes(committed)
+	s.doomed = false
 }
 
 // rollBackTime is how long a provider may take to roll back.
 const rollBackTime = 30 * time.Second
 
-// rollBack ends the transaction that startDDL began at the provider.
+// rollBack ends the transaction that startDDL began at the providers.
 func (s *Session) rollBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollBackTime)
 	defer cancel()
+	s.endOthers(ctx, s.joined(), "ROLLBACK")
 	if _, err := s.home().Sync(ctx); err != nil {
 		return err
 	}

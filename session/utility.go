@@ -79,6 +79,8 @@ func (s *Session) utility(ctx context.Context, p *portal, row func([]byte) error
 func (s *Session) setStatement(ctx context.Context, st *sqlast.Statement) (string, error) {
 	set := st.Setting()
 	switch {
+	case set.Name == viewSetting:
+		return s.setView(ctx, st, set)
 	case set.All:
 		return "RESET", s.resettle(ctx, "RESET ALL")
 	case set.Tx && set.Snapshot:
@@ -88,12 +90,7 @@ func (s *Session) setStatement(ctx context.Context, st *sqlast.Statement) (strin
 		if err != nil {
 			return "", err
 		}
-		s.readOnly = true
-		tag, err := s.home().Run(ctx, sql(text), nil, nil)
-		if isServer(err) {
-			err = run.Explain(s.catalog(), err, nil, run.Row{})
-		}
-		return tag, err
+		return s.setTransaction(ctx, text)
 	case set.Local && !s.block && s.several:
 		return "", clarus.Refuse("SET LOCAL in a query string of several statements outside a transaction block", "Write BEGIN and COMMIT.")
 	case set.Local && !s.block:
@@ -121,6 +118,29 @@ func (s *Session) setStatement(ctx context.Context, st *sqlast.Statement) (strin
 	return "SET", s.apply(ctx, set.Name, text, set.Local)
 }
 
+// setTransaction carries out SET TRANSACTION and SET SESSION CHARACTERISTICS.
+func (s *Session) setTransaction(ctx context.Context, text string) (string, error) {
+	s.readOnly = true
+	s.remotes.distinct = true
+	t := told{sql: text, mode: true}
+	tag, err := s.tell(ctx, t)
+	if err != nil {
+		return "", run.Explain(s.catalog(), err, nil, run.Row{})
+	}
+	s.note(t)
+	if !s.db.Several() || !strings.Contains(strings.ToUpper(text), "CHARACTERISTICS") {
+		return tag, nil
+	}
+	for _, name := range []string{"default_transaction_isolation", "default_transaction_read_only", "default_transaction_deferrable"} {
+		rows, err := provider.Ask(ctx, s.home(), "SHOW "+name)
+		if err != nil || len(rows) != 1 {
+			return "", run.Explain(s.catalog(), err, nil, run.Row{})
+		}
+		s.settings.change(name, "SET "+name+" = "+sqlast.Literal(rows[0][0]), false) // for the sessions at other providers
+	}
+	return tag, nil
+}
+
 func (s *Session) reset(ctx context.Context, name string, local, isReset bool) (string, error) {
 	text := s.settings.defaults[name]
 	if text == "" {
@@ -140,6 +160,9 @@ func (s *Session) reset(ctx context.Context, name string, local, isReset bool) (
 func (s *Session) show(ctx context.Context, name string, row func([]byte) error) (string, error) {
 	if name == "all" {
 		return "", clarus.Refuse("SHOW ALL is not supported", "Show single settings.")
+	}
+	if name == viewSetting {
+		return "SHOW", row(dataRow(s.view))
 	}
 	if name == "client_min_messages" {
 		return "SHOW", row(dataRow(levels[s.minMessages()]))
@@ -197,21 +220,30 @@ func (s *Session) truncate(ctx context.Context, permit gate.Permit, st *sqlast.S
 	if err := j.Check(ctx, st.Text); err != nil {
 		return "", shifted(err, st.Offset)
 	}
+	remote, err := sites{s}.Writer(ctx, tables...)
+	if err != nil {
+		return "", err
+	}
+	var owned []*catalog.Sequence
+	for _, q := range s.catalog().Logical.Sequences {
+		if form.Restart && slices.ContainsFunc(tables, func(t *catalog.Table) bool { return t.Relation.OID == q.OwnerTable }) {
+			owned = append(owned, q)
+		}
+	}
+	if len(owned) > 0 && !s.isHome(tables[0].Provider) {
+		return "", clarus.Refuse("TRUNCATE with RESTART IDENTITY of tables at "+tables[0].Provider+", whose sequences are at "+s.db.Provider.Name(),
+			"Use TRUNCATE, and then ALTER SEQUENCE with RESTART.")
+	}
 	names := make([]string, len(tables))
 	for i, t := range tables {
 		names[i] = ddl.Fragment(t)
 	}
-	if _, err := s.home().Run(ctx, sql("TRUNCATE "+strings.Join(names, ", ")), nil, nil); err != nil {
+	if _, err := remote.Run(ctx, sql("TRUNCATE "+strings.Join(names, ", ")), nil, nil); err != nil {
 		return "", run.Explain(s.catalog(), err, nil, run.Row{})
 	}
-	if !form.Restart {
-		return "TRUNCATE TABLE", nil
-	}
-	for _, q := range s.catalog().Logical.Sequences {
-		if slices.ContainsFunc(tables, func(t *catalog.Table) bool { return t.Relation.OID == q.OwnerTable }) {
-			if _, err := s.home().Run(ctx, sql("ALTER SEQUENCE "+sqlast.Qualify(q.Schema, q.Name)+" RESTART"), nil, nil); err != nil {
-				return "", run.Explain(s.catalog(), err, nil, run.Row{})
-			}
+	for _, q := range owned {
+		if _, err := s.home().Run(ctx, sql("ALTER SEQUENCE "+sqlast.Qualify(q.Schema, q.Name)+" RESTART"), nil, nil); err != nil {
+			return "", run.Explain(s.catalog(), err, nil, run.Row{})
 		}
 	}
 	return "TRUNCATE TABLE", nil
@@ -242,8 +274,15 @@ func (s *Session) lockTables(ctx context.Context, st *sqlast.Statement) (string,
 	if err != nil {
 		return "", err
 	}
+	if len(tables) == 0 {
+		return "LOCK TABLE", nil
+	}
+	remote, err := sites{s}.Writer(ctx, tables...)
+	if err != nil {
+		return "", err
+	}
 	for _, t := range tables {
-		if _, err := s.home().Run(ctx, sql("LOCK TABLE "+ddl.Fragment(t)+" "+mode), nil, nil); err != nil {
+		if _, err := remote.Run(ctx, sql("LOCK TABLE "+ddl.Fragment(t)+" "+mode), nil, nil); err != nil {
 			return "", run.Explain(s.catalog(), err, t, run.Row{})
 		}
 	}
@@ -267,12 +306,16 @@ func (s *Session) maintain(ctx context.Context, st *sqlast.Statement) (string, e
 		tables = s.catalog().Tables
 	}
 	for _, t := range tables {
-		if _, err := s.home().Run(ctx, sql(command+" "+ddl.Fragment(t)), nil, nil); err != nil {
+		remote, err := s.at(ctx, t.Provider)
+		if err != nil {
+			return "", err
+		}
+		if _, err := remote.Run(ctx, sql(command+" "+ddl.Fragment(t)), nil, nil); err != nil {
 			return "", run.Explain(s.catalog(), err, t, run.Row{})
 		}
 		if !s.block {
 			// VACUUM must be the first statement of its transaction.
-			if _, err := s.home().Sync(ctx); err != nil {
+			if _, err := remote.Sync(ctx); err != nil {
 				return "", err
 			}
 		}

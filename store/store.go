@@ -25,6 +25,8 @@ type Database struct {
 	Policy   *policy.Policy
 	Provider provider.Provider // the one that holds the catalogue, and tables by default
 	Physical string            // the database's name at the provider
+	Annexes  map[string]Annex  // the other providers, by name
+	Commits  Commits           // all that are under way
 	// Number sets the database apart from all others under one keyring: its
 	// datasets and its catalogue have numbers that begin with it. It is 0 for a
 	// database that the configuration names and SQL has not made.
@@ -37,18 +39,26 @@ type Database struct {
 	// working; it may be nil.
 	Warn func(msg string, err error)
 
+	// Set when the database is opened first.
+	elsewhere []string // other providers that the policy or the catalogue names
+	locale    []string // collation and character type at the default provider
+
 	opening sync.Mutex // one reading of the log at a time
+	mending sync.Mutex // one settling of another provider at a time
 
 	mu        sync.Mutex
 	current   *Version
-	suspected int     // how often the provider may have had another version than current
-	settled   int     // how many of these the log has answered
-	pending   []*Next // versions whose commit did not become known
+	suspected int             // how often the provider may have had another version than current
+	settled   int             // how many of these the log has answered
+	pending   []*Next         // versions whose commit did not become known
+	inStep    map[string]bool // other providers that hold what current wants
 }
 
 // Records has the codecs of Clarus's own records.
 type Records interface {
 	Record(ctx context.Context, a clarus.AttributeID) (technique.Codec, error)
+	// Mark is a UUID that stands for a text and says nothing of it.
+	Mark(ctx context.Context, text string) (string, error)
 }
 
 // A Version is one version of the schema with the twin that has it.
@@ -69,13 +79,19 @@ func (d *Database) Open(ctx context.Context) error {
 		return err
 	}
 	defer p.Close()
-	locale, err := provider.Ask(ctx, p, "SELECT datcollate, datctype, pg_encoding_to_char(encoding) FROM pg_catalog.pg_database WHERE datname = current_database()")
+	locale, err := provider.Ask(ctx, p, localeSQL)
 	if err != nil {
 		return d.unprepared(err)
 	}
 	if len(locale) != 1 || len(locale[0]) != 3 || locale[0][2] != "UTF8" {
 		return &clarus.Error{Op: "open", Attr: d.Name, Kind: clarus.Misconfigured, Msg: "the provider's database is not in encoding UTF8",
 			Hint: "Create it with ENCODING 'UTF8'."}
+	}
+	if other, err := provider.Ask(ctx, p, isAnnexSQL); err != nil {
+		return d.unprepared(err)
+	} else if len(other) > 0 {
+		return &clarus.Error{Op: "open", Attr: d.Name, Kind: clarus.Misconfigured, Msg: "the provider's database has tables of another database of Clarus",
+			Hint: "Give each logical database one of its own at each provider."}
 	}
 	for _, sql := range splitStatements(createSQL) {
 		if _, err := p.Run(ctx, provider.Statement{SQL: sql}, nil, nil); err != nil {
@@ -94,6 +110,10 @@ func (d *Database) Open(ctx context.Context) error {
 	}
 	if err := d.follow(ctx, locale[0], h); err != nil {
 		return err
+	}
+	if d.inStep == nil {
+		d.locale, d.inStep = locale[0][:2], map[string]bool{}
+		d.look(d.current.Catalog.Tables)
 	}
 	d.mu.Lock()
 	d.settled = suspected

@@ -356,6 +356,14 @@ func (s *Scratch) Fill(loads []Load, all map[uint32]string) error {
 	if err := s.door(false); err != nil {
 		return err
 	}
+	if err := s.Add(loads); err != nil {
+		return err
+	}
+	return s.lock(locks)
+}
+
+// Add loads tables beside those that Fill has loaded.
+func (s *Scratch) Add(loads []Load) error {
 	var analyze []string
 	for _, l := range loads {
 		if l.Rows == nil {
@@ -369,10 +377,7 @@ func (s *Scratch) Fill(loads []Load, all map[uint32]string) error {
 			analyze = append(analyze, "ANALYZE "+l.Table)
 		}
 	}
-	if err := s.loader.Do(analyze...); err != nil {
-		return err
-	}
-	return s.lock(locks)
+	return s.loader.Do(analyze...)
 }
 
 // touchedMost is how many statements may leave dead rows in tables before

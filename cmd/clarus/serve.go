@@ -254,6 +254,11 @@ func (s *server) openDatabases(ctx context.Context, vault *run.Vault) error {
 		if version, digest, ok := db.Reached(); ok {
 			s.log.Info("schema", "database", db.Name, "version", version, "digest", digest.String())
 		}
+		for _, other := range db.Elsewhere() {
+			if err := db.Settle(ctx, other, false); err != nil { // it is tried again when it is needed
+				s.log.Warn("a provider is not ready", "database", db.Name, "provider", other, "reason", describe(err))
+			}
+		}
 	}
 	for _, db := range list {
 		if s.host.Builtins, s.host.System, err = builtins(ctx, db); err == nil {
@@ -285,8 +290,20 @@ func (s *server) describe(vault *run.Vault, name, at string) (*store.Database, e
 		return nil, &clarus.Error{Op: "open", Attr: name, Kind: clarus.Misconfigured, Msg: "the database was made at provider " + at + ", which the configuration does not have",
 			Hint: "Name the provider again."}
 	}
-	db.Provider = p
+	db.Provider, db.Annexes = p, s.annexes(name, at)
 	return db, nil
+}
+
+// annexes are a logical database's databases at other providers than its
+// default one, for tables that the policy places there.
+func (s *server) annexes(database, home string) map[string]store.Annex {
+	list := map[string]store.Annex{}
+	for name, p := range s.cfg.Providers {
+		if name != home {
+			list[name] = store.Annex{Provider: s.host.Providers[name], Physical: cmp.Or(p.Postgres.Database, database)}
+		}
+	}
+	return list
 }
 
 // builtins asks the twin what PostgreSQL itself brings.

@@ -24,15 +24,19 @@ import (
 
 // An Instance is Clarus under one policy, with a provider of its own: an
 // unchanged PostgreSQL that logs every statement, where Clarus is the plain
-// role that owns its database and may make others, reached through a relay that records.
+// role that owns its database and may make others, reached through a relay
+// that records. Policies may place tables at cloud-b: another database there,
+// or of a second server.
 type Instance struct {
 	*Target
 	Provider *Cluster
+	Second   *Cluster // a server of its own for cloud-b, or nil
 	Relay    *canary.Relay
 	Dir      string // configuration, policy, keyring, audit, state, twin
 	Log      string // what Clarus printed
 
 	address string    // where Clarus reaches the provider
+	second  string    // where it reaches cloud-b; "": at the same address
 	limits  string    // of the twin, as they stand in the configuration
 	tls     [2]string // of the clients' side and of the provider's, likewise
 	audit   string    // the audit log, below Dir
@@ -49,9 +53,11 @@ const ready = 60 * time.Second
 const configuration = `version: 1
 listen: {postgres: 127.0.0.1:0, tls: %s}
 users: {app: {password-env: APP_PASSWORD, owner: true}, report: {password-env: REPORT_PASSWORD}}
-databases: {app: {policy: policy.yaml}}
-created-databases: {policy: policy.yaml}
-providers: {cloud-a: {postgres: {address: "%s", database: app, user: clarus, password-env: CLOUD_A_PASSWORD, tls: %s}, jurisdiction: DE}}
+databases: {app: {policy: policy.yaml, default-provider: cloud-a}}
+created-databases: {policy: policy.yaml, default-provider: cloud-a}
+providers:
+  cloud-a: {postgres: {address: "%s", database: app, user: clarus, password-env: CLOUD_A_PASSWORD, tls: %s}, jurisdiction: DE}
+  cloud-b: {postgres: {address: "%s", database: second, user: clarus, password-env: CLOUD_A_PASSWORD, tls: %s}, jurisdiction: FR}
 keyring: {file: keyring.json, passphrase-env: CLARUS_PASSPHRASE}
 audit: {file: %s}
 state: state/
@@ -214,12 +220,32 @@ func (w *World) provideIn(ctx context.Context, i *Instance, dir string, settings
 		return err
 	}
 	i.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(i.Provider.Port)))
-	return i.Provider.Admin(ctx, "postgres", "CREATE ROLE clarus LOGIN CREATEDB PASSWORD '"+Password+"'", "CREATE DATABASE app OWNER clarus")
+	return i.Provider.Admin(ctx, "postgres", "CREATE ROLE clarus LOGIN CREATEDB PASSWORD '"+Password+"'", "CREATE DATABASE app OWNER clarus",
+		"CREATE DATABASE second OWNER clarus")
+}
+
+// TwoClouds is Clarus with a server of its own for cloud-b.
+func (w *World) TwoClouds(ctx context.Context, name, policyFile string) (*Instance, error) {
+	return w.clarus(ctx, name, policyFile, func(ctx context.Context, i *Instance) (err error) {
+		if err := w.provide(ctx, i, "fsync=off"); err != nil {
+			return err
+		}
+		i.Second, err = startCluster(ctx, w.template, filepath.Join(w.dir, i.Name+"-second"), "fsync=off")
+		if err != nil {
+			return err
+		}
+		i.second = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(i.Second.Port)))
+		return i.Second.Admin(ctx, "postgres", "CREATE ROLE clarus LOGIN PASSWORD '"+Password+"'", "CREATE DATABASE second OWNER clarus")
+	})
 }
 
 func (i *Instance) configure(policy []byte) error {
+	second := i.second
+	if second == "" {
+		second = i.address
+	}
 	for file, content := range map[string][]byte{
-		"clarus.yaml": fmt.Appendf(nil, configuration, i.tls[0], i.address, i.tls[1], i.audit, i.twin(), i.limits), "policy.yaml": policy,
+		"clarus.yaml": fmt.Appendf(nil, configuration, i.tls[0], i.address, i.tls[1], second, i.tls[1], i.audit, i.twin(), i.limits), "policy.yaml": policy,
 	} {
 		if err := os.WriteFile(filepath.Join(i.Dir, file), content, 0o600); err != nil {
 			return err
@@ -374,6 +400,10 @@ func (i *Instance) Stop() error {
 	if i.Provider != nil {
 		err = errors.Join(err, i.Provider.Stop())
 		i.Provider = nil
+	}
+	if i.Second != nil {
+		err = errors.Join(err, i.Second.Stop())
+		i.Second = nil
 	}
 	return err
 }

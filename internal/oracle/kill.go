@@ -103,6 +103,11 @@ func (i *Instance) Clone(name string) (*Instance, error) {
 func (c *Cluster) Crash(ctx context.Context) error {
 	_ = c.cmd.Process.Kill()
 	<-c.done
+	return c.Start(ctx)
+}
+
+// Start starts a server that has ended again on the same port.
+func (c *Cluster) Start(ctx context.Context) error {
 	args := c.cmd.Args[1:]
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		err := c.launch(ctx, args) // until the old server's processes have ended

@@ -16,7 +16,7 @@ import (
 
 var (
 	update = flag.Bool("update", false, "write what plain PostgreSQL answers into the scripts")
-	under  = flag.String("under", "self,clear,sealed,equality,mixed",
+	under  = flag.String("under", "self,clear,sealed,equality,mixed,clouds",
 		"run under these policies; self: plain PostgreSQL against itself")
 )
 

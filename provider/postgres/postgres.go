@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/clarus-project/clarus"
@@ -132,8 +133,12 @@ func (p *session) expect(types string) (pgwire.Frame, error) {
 	if f.Type == 'E' {
 		p.failed = true
 		err := pgwire.AsError(f)
-		if _, ok := errors.AsType[*pgwire.ServerError](err); !ok {
+		se, ok := errors.AsType[*pgwire.ServerError](err)
+		if !ok {
 			return f, p.lost(err)
+		}
+		if strings.HasPrefix(se.Code, "57P") { // it shuts down, or was told to end this connection
+			return f, p.lost(io.EOF)
 		}
 		return f, err
 	}
@@ -238,10 +243,9 @@ func (p *session) batch(ctx context.Context, s provider.Statement, params [][][]
 	}
 	defer stop()
 	if parse {
-		if _, err := p.expect("1"); err != nil {
+		if err := p.parseComplete(s); err != nil {
 			return nil, 0, err
 		}
-		p.parsed, p.types = s.SQL, s.Types
 	}
 	tags := make([]string, 0, len(params))
 	var cause error // of a row that was not wanted: what is under way is read to its end

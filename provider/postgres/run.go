@@ -12,6 +12,9 @@ func (p *session) Run(ctx context.Context, s provider.Statement, fields func([]p
 	if err := p.ready(); err != nil {
 		return "", err
 	}
+	if s.Bound != nil {
+		return p.inTwo(ctx, s, fields, row)
+	}
 	k := p.keep(s)
 	unnamed := k == nil && p.parse(s)
 	describe := fields != nil && (k == nil || !k.described)
@@ -33,16 +36,78 @@ func (p *session) Run(ctx context.Context, s provider.Statement, fields func([]p
 	if err := p.begun(s, k, unnamed); err != nil {
 		return "", err
 	}
-	switch {
-	case describe:
-		err = p.describe(k, fields)
-	case fields != nil:
-		err = p.described(k, s.Results, fields)
+	if describe {
+		if err := p.describe(k, fields); err != nil {
+			return "", err
+		}
+	} else if fields != nil {
+		if err := p.described(k, s.Results, fields); err != nil {
+			return "", err
+		}
 	}
+	return p.rows(row)
+}
+
+// inTwo binds the statement, says so, and then has it executed.
+func (p *session) inTwo(ctx context.Context, s provider.Statement, fields func([]pgwire.Field) error, row func([]byte) error) (string, error) {
+	unnamed := p.parse(s)
+	p.c.Bind("", "", s.Formats, s.Params, s.Results)
+	p.c.Describe('P', "")
+	stop, err := p.send(ctx)
 	if err != nil {
 		return "", err
 	}
+	var list []pgwire.Field
+	if unnamed {
+		err = p.parseComplete(s)
+	}
+	if err == nil {
+		_, err = p.expect("2")
+	}
+	if err == nil {
+		list, err = p.columns()
+	}
+	stop()
+	if err != nil {
+		return "", err
+	}
+	if err := fields(list); err != nil {
+		if e := p.Fail(ctx); e != nil {
+			return "", e
+		}
+		return "", err
+	}
+	s.Bound()
+	p.c.Execute("", 0)
+	if stop, err = p.send(ctx); err != nil {
+		return "", err
+	}
+	defer stop()
 	return p.rows(row)
+}
+
+// Prepare has the server parse a statement anew: what was parsed in an earlier
+// transaction holds no locks now.
+func (p *session) Prepare(ctx context.Context, s provider.Statement) error {
+	if err := p.ready(); err != nil {
+		return err
+	}
+	p.parsed = ""
+	p.parse(s)
+	stop, err := p.send(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return p.parseComplete(s)
+}
+
+func (p *session) parseComplete(s provider.Statement) error {
+	if _, err := p.expect("1"); err != nil {
+		return err
+	}
+	p.parsed, p.types = s.SQL, s.Types
+	return nil
 }
 
 // begun reads what answers the messages up to Bind.
@@ -51,10 +116,9 @@ func (p *session) begun(s provider.Statement, k *keptStatement, unnamed bool) er
 		return err
 	}
 	if unnamed {
-		if _, err := p.expect("1"); err != nil {
+		if err := p.parseComplete(s); err != nil {
 			return err
 		}
-		p.parsed, p.types = s.SQL, s.Types
 	}
 	_, err := p.expect("2")
 	if err != nil {
@@ -80,16 +144,23 @@ func (p *session) described(k *keptStatement, formats []int16, fields func([]pgw
 	return nil
 }
 
-func (p *session) describe(k *keptStatement, fields func([]pgwire.Field) error) error {
+// columns reads a description.
+func (p *session) columns() ([]pgwire.Field, error) {
 	f, err := p.expect("Tn")
+	if err != nil || f.Type != 'T' {
+		return nil, err
+	}
+	list, err := pgwire.Fields(f.Body)
+	if err != nil {
+		return nil, p.lost(&pgwire.ProtocolError{Msg: err.Error()})
+	}
+	return list, nil
+}
+
+func (p *session) describe(k *keptStatement, fields func([]pgwire.Field) error) error {
+	list, err := p.columns()
 	if err != nil {
 		return err
-	}
-	var list []pgwire.Field
-	if f.Type == 'T' {
-		if list, err = pgwire.Fields(f.Body); err != nil {
-			return p.lost(&pgwire.ProtocolError{Msg: err.Error()})
-		}
 	}
 	if k != nil {
 		k.fields, k.described = list, true
