@@ -29,7 +29,7 @@ func (v *Vault) Push(ctx context.Context, permit gate.Permit, p provider.Session
 	}
 	b, _ := v.buffers.Get().(*buffers)
 	if b == nil {
-		b = &buffers{}
+		b = &buffers{bytes: []byte{}}
 	}
 	defer v.release(b)
 	o := &opener{v: v, buffers: b, ctx: ctx, plan: pl, results: results, row: row, outputs: slices.Concat(pl.Outputs, pl.Proofs)}
@@ -85,7 +85,7 @@ type opener struct {
 type buffers struct {
 	rows    [][][]byte // the provider's columns
 	slab    [][]byte   // what rows are parts of
-	bytes   []byte     // what they point to
+	bytes   []byte     // what they point to; never nil, or an empty value would become NULL
 	scratch [][]byte
 	out     []byte // one row for the client
 }
