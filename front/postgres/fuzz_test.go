@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
@@ -126,5 +127,27 @@ func FuzzMessages(f *testing.F) {
 		if ready != syncs || closed != 1 {
 			t.Errorf("%d Sync, %d ReadyForQuery, %d Close", syncs, ready, closed)
 		}
+	})
+}
+
+// FuzzAuthenticate sends any bytes as the messages of SCRAM: nobody gets in.
+func FuzzAuthenticate(f *testing.F) {
+	message := func(body string) string {
+		return "p" + string(binary.BigEndian.AppendUint32(nil, uint32(len(body)+4))) + body
+	}
+	first := "SCRAM-SHA-256\x00\x00\x00\x00\x18n,,n=,r=aaaaaaaaaaaaaaaa"
+	for _, seed := range []string{message(first), message(first) + message("c=biws,r=aaaaaaaaaaaaaaaa,p=AAAA"), message("SCRAM-SHA-256\x00\xff\xff\xff\xff") + message("y,,n=,r=a"),
+		message("SCRAM-SHA-256-PLUS\x00\x00\x00\x00\x18p=tls-server-end-point,,n=,r=a"), message("PLAIN\x00\x00\x00\x00\x00"), message(""), "Q\x00\x00\x00\x05\x00"} {
+		f.Add([]byte(seed))
+	}
+	server := fuzzServer(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		feed(t, newConn(t.Context(), server, nil), append([]byte(hello), data...), func(c *conn) error {
+			err := c.guard(c.converse)
+			if c.session != nil {
+				t.Errorf("%q opened a session", data)
+			}
+			return err
+		})
 	})
 }
