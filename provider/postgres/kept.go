@@ -151,9 +151,13 @@ func (p *session) forgetAll() {
 
 // changesSettings reports whether a statement may change what others mean.
 func changesSettings(sql string) bool {
-	word, _, _ := strings.Cut(sql, " ")
+	word, rest, _ := strings.Cut(sql, " ")
 	switch strings.ToUpper(word) {
-	case "SET", "RESET", "DISCARD", "DEALLOCATE":
+	case "SET":
+		next, _, _ := strings.Cut(rest, " ")
+		next = strings.ToUpper(next)
+		return next != "CONSTRAINTS" && next != "TRANSACTION"
+	case "RESET", "DISCARD", "DEALLOCATE":
 		return true
 	}
 	return false
