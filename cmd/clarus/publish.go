@@ -83,12 +83,16 @@ func (p *publication) run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.data, err)
 	}
-	rep := report.New(data, release.Checked, release.Spec, release.Result, time.Now())
+	shown := !p.quiet && p.out != "-"
+	var rep *report.Report
+	if shown || len(p.reports) > 0 {
+		rep = report.New(data, release.Checked, release.Spec, release.Result, time.Now())
+	}
 	if err := p.write(ctx, release, rep, stdout, bars); err != nil {
 		return err
 	}
 	bars.stop()
-	if p.quiet || p.out == "-" {
+	if !shown {
 		return nil
 	}
 	return rep.Text(stdout)

@@ -1,0 +1,211 @@
+package dp
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// The test binary spends until it is killed where this names a ledger.
+const spender = "CLARUS_TEST_SPENDER"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(spender); path != "" {
+		l, err := OpenLedger(path)
+		for i := 0; err == nil; i++ {
+			if _, err = l.Answer(Account{User: "u"}, fmt.Sprint("child ", l.Spent(Account{User: "u"}), i), 3, math.MaxUint64/2, func() (int64, error) { return int64(i), nil }); err == nil {
+				fmt.Println(uint64(l.Spent(Account{User: "u"})))
+			}
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func open(t *testing.T, path string) *Ledger {
+	t.Helper()
+	l, err := OpenLedger(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func fixed(x int64) func() (int64, error) { return func() (int64, error) { return x, nil } }
+
+func TestLedger(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	l := open(t, path)
+	ann, bob := Account{"ann", "patients", "study"}, Account{"bob", "patients", "study"}
+	ask := func(a Account, question string, r Rho, x int64) (int64, error) {
+		return l.Answer(a, question, r, One, fixed(x))
+	}
+	if x, err := ask(ann, "how many?", One/2, 41); x != 41 || err != nil {
+		t.Fatal(x, err)
+	}
+	// Asked again, by whomever: the same answer, at no cost.
+	for _, a := range []Account{ann, bob} {
+		if x, err := ask(a, "how many?", One/2, 99); x != 41 || err != nil {
+			t.Error(x, err)
+		}
+	}
+	if l.Spent(ann) != One/2 || l.Spent(bob) != 0 {
+		t.Error(l.Spent(ann), l.Spent(bob))
+	}
+	if x, err := ask(Account{"ann", "doctors", "study"}, "how many?", One/2, 7); x != 7 || err != nil {
+		t.Error("another dataset is another question", x, err)
+	}
+	if _, err := ask(ann, "split", One/2+1, 1); !errors.Is(err, ErrSpent) || err.Error() != "dp: the privacy budget is spent: 0.500000000 of 1.000000000 are spent, this costs 0.500000001" {
+		t.Error(err)
+	}
+	if _, err := ask(ann, "rest", One/2, 1); err != nil {
+		t.Error("all of the budget may be spent:", err)
+	}
+	if _, err := ask(ann, "more", 1, 1); !errors.Is(err, ErrSpent) {
+		t.Error(err)
+	}
+	if _, err := OpenLedger(path); err == nil {
+		t.Error("two have the file")
+	}
+	l.Close()
+	l = open(t, path)
+	if x, err := ask(bob, "how many?", One, 5); x != 41 || err != nil || l.Spent(ann) != One {
+		t.Error("forgotten:", x, err, l.Spent(ann))
+	}
+}
+
+// TestConcurrent: however questions come, what is spent stays within the limit.
+func TestConcurrent(t *testing.T) {
+	l := open(t, filepath.Join(t.TempDir(), "ledger"))
+	a := Account{User: "ann"}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 10 {
+				_, err := l.Answer(a, fmt.Sprint(i, j), 7, 100, fixed(1))
+				if err != nil && !errors.Is(err, ErrSpent) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := l.Spent(a); got != 98 {
+		t.Errorf("spent %d", uint64(got))
+	}
+}
+
+func TestDamaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	l := open(t, path)
+	if _, err := l.Answer(Account{User: "ann"}, "q", 5, 10, fixed(1)); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An unfinished last line is of an answer that nobody got.
+	for cut := range len(good) {
+		if err := os.WriteFile(path, append(append([]byte(nil), good...), good[:cut]...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, err := OpenLedger(path)
+		if err != nil || l.Spent(Account{User: "ann"}) != 5 {
+			t.Fatalf("cut at %d: %v", cut, err)
+		}
+		l.Close()
+	}
+	for _, bad := range []string{"nonsense\n", strings.Replace(string(good), "rho", "roh", 1), strings.Replace(string(good), `"question":"`, `"question":"00`, 1)} {
+		if err := os.WriteFile(path, []byte(bad+string(good)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenLedger(path); err == nil || !strings.Contains(err.Error(), "line 1 is damaged") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// TestFailedDraw: without noise nothing is spent or answered.
+func TestFailedDraw(t *testing.T) {
+	l := open(t, filepath.Join(t.TempDir(), "ledger"))
+	bad := errors.New("no randomness")
+	if _, err := l.Answer(Account{}, "q", 5, 10, func() (int64, error) { return 0, bad }); !errors.Is(err, bad) || l.Spent(Account{}) != 0 {
+		t.Error(err)
+	}
+}
+
+// TestKilled: whatever was told to have been spent before kill -9 is spent after it.
+func TestKilled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	last := Rho(0)
+	for round := range 5 {
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), spender+"="+path)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s := bufio.NewScanner(out)
+		for i := 0; i < 5+7*round && s.Scan(); i++ {
+			var x uint64
+			if _, err := fmt.Sscan(s.Text(), &x); err != nil {
+				t.Fatal(err)
+			}
+			last = Rho(x)
+		}
+		cmd.Process.Kill()
+		for s.Scan() { // told before it died
+			var x uint64
+			if n, _ := fmt.Sscan(s.Text(), &x); n == 1 {
+				last = max(last, Rho(x))
+			}
+		}
+		cmd.Wait() // killed: its error says nothing
+		l, err := OpenLedger(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := l.Spent(Account{User: "u"})
+		l.Close()
+		if got < last || got > last+3 || last == 0 {
+			t.Fatalf("round %d: %d are spent, %d were told", round, uint64(got), uint64(last))
+		}
+	}
+}
+
+func TestCosts(t *testing.T) {
+	for _, test := range []struct {
+		got  func() (Rho, error)
+		want Rho
+	}{
+		{func() (Rho, error) { return OfGaussian(1, 50, 1) }, One / 100},
+		{func() (Rho, error) { return OfGaussian(3, 9, 2) }, One},
+		{func() (Rho, error) { return OfLaplace(1, 2, 1) }, One / 8},
+		{func() (Rho, error) { return OfGaussian(1, 3, 1) }, 166_666_667}, // rounded up
+	} {
+		got, err := test.got()
+		if err != nil || got != test.want {
+			t.Errorf("%s, want %s, %v", got, test.want, err)
+		}
+	}
+	if _, err := OfLaplace(1<<40, 1, 1<<40); err == nil {
+		t.Error("an endless cost is told")
+	}
+	if e := Rho(One / 2).Epsilon(1e-6); math.Abs(e-(0.5+2*math.Sqrt(0.5*math.Log(1e6)))) > 1e-9 {
+		t.Error(e)
+	}
+}
