@@ -260,6 +260,16 @@ func TestGreetings(t *testing.T) {
 		"no version": strings.Replace(greeting(), "server_version", "server_colours", 1), "another encoding": strings.Replace(greeting(), "UTF8", "LATI", 1),
 		"backslashes": strings.Replace(greeting(), "strings\x00on", "strings\x00of", 1), "noise": strings.Repeat("\xa5", 64), "nothing": "",
 		"an error": message('E', "SFATAL\x00C28000\x00Mgo away\x00\x00"), "a row": authenticated + message('D', "\x00\x00"),
+		"ready at once": message('Z', "I"), "copy both ways": authenticated + message('W', "\x00\x00\x00"), "a function's result": authenticated + message('V', "\x00\x00\x00\x01x"),
+		"copy in": authenticated + message('G', "\x00\x00\x00"), "length 0": "R\x00\x00\x00\x00", "negative length": "R\xff\xff\xff\xff", "1 GB": "R\x40\x00\x00\x00\x00\x00\x00\x00",
+		"half a header": "R\x00\x00", "half a body": "R\x00\x00\x00\x08\x00", "no body": message('R', ""), "a key too long": authenticated + message('K', strings.Repeat("x", 1<<16)),
+		"a setting without an end": authenticated + message('S', "server_version"), "SASL goes on by itself": message('R', "\x00\x00\x00\x0b") + greeting(),
+		"SASL ends at once":            message('R', "\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00") + message('R', "\x00\x00\x00\x0cv=AAAA") + greeting(),
+		"SASL without a proof":         message('R', "\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00") + greeting(),
+		"SASL of very many rounds":     message('R', "\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00") + message('R', "\x00\x00\x00\x0br=x,s=AAAA,i=2147483647"),
+		"SASL of another conversation": message('R', "\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00") + message('R', "\x00\x00\x00\x0br=x,s=AAAA,i=4096"),
+		"settings and no end":          authenticated + strings.Repeat(setting("a", "b"), 100_000), "notices and no end": authenticated + strings.Repeat(message('N', "SNOTICE\x00C00000\x00Mx\x00\x00"), 100_000),
+		"another protocol": message('v', "\x00\x00\x00\x02\x00\x00\x00\x00"), "a notification": authenticated + message('A', "\x00\x00\x00\x01ch\x00x\x00"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -281,7 +291,11 @@ func TestGreetings(t *testing.T) {
 				_ = c.Close()
 			}()
 			s := New("evil", pgwire.Target{Host: "127.0.0.1", Port: uint16(l.Addr().(*net.TCPAddr).Port), User: "u", Password: "not-for-you", Timeout: 3 * time.Second})
+			began := time.Now()
 			_, err = s.Open(t.Context(), "d")
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("it took %s", took)
+			}
 			if err == nil {
 				t.Fatal("it is taken for a provider")
 			}
@@ -312,5 +326,31 @@ func TestBatchReadsOn(t *testing.T) {
 	})
 	if err != io.ErrNoProgress || failed != 1 || len(tags) != 1 || broken(p) != nil {
 		t.Errorf("tags %v, failed at %d: %v; the session: %v", tags, failed, err, broken(p))
+	}
+}
+
+// TestSlowGreeting has a provider say hello so slowly that it never ends.
+func TestSlowGreeting(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for _, b := range []byte(strings.Repeat(greeting(), 100)) {
+			if _, err := c.Write([]byte{b}); err != nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}()
+	s := New("evil", pgwire.Target{Host: "127.0.0.1", Port: uint16(l.Addr().(*net.TCPAddr).Port), User: "u", Timeout: time.Second})
+	if _, err := s.Open(t.Context(), "d"); err == nil || clarus.KindOf(err) != clarus.Unavailable {
+		t.Errorf("the error is %v", err)
 	}
 }
