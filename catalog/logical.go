@@ -114,6 +114,12 @@ func (l *Logical) Index() *Logical {
 // Relation returns the relation with the given OID, or nil.
 func (l *Logical) Relation(oid uint32) *Relation { return l.byOID[oid] }
 
+// ShowsSettings reports whether a function is the one that stands behind the
+// view pg_settings.
+func (l *Logical) ShowsSettings(oid uint32) bool {
+	return slices.ContainsFunc(l.Functions, func(f Function) bool { return f.OID == oid && f.Name == "show_all_settings" })
+}
+
 // Pure reports whether a user's function needs and changes no rows.
 func (l *Logical) Pure(oid uint32) bool {
 	return slices.ContainsFunc(l.Functions, func(f Function) bool { return f.OID == oid && f.Pure })

@@ -45,7 +45,7 @@ var (
 		`textanycat|anytextcat|text_concat.*|quote_literal|quote_nullable|array_in|array_out|interval_.*|.*_out|.*_in|array_append|array_cat|array_prepend|` +
 		`record_.*|range_.*|arraycontain.*|bttext.*|to_json|to_jsonb|json_.*|jsonb_.*)$`)
 	// needed are denied functions that Clarus itself calls in a user's name.
-	needed    = regexp.MustCompile(`^(pg_cursor|pg_prepared_statement|pg_show_all_settings)$`)
+	needed    = regexp.MustCompile(`^(pg_cursor|pg_prepared_statement)$`)
 	sequences = regexp.MustCompile(`^(nextval|currval|lastval|setval)$`)
 )
 
@@ -59,6 +59,7 @@ func (env Env) functions(st *analyze.Statement, p *Plan) error {
 			if !env.Catalog.Logical.Pure(oid) {
 				p.Opaque, p.Calls = true, true
 			}
+			p.Settings = p.Settings || env.Catalog.Logical.ShowsSettings(oid)
 			continue
 		}
 		f := env.Builtins.Functions[oid]

@@ -42,6 +42,7 @@ type Plan struct {
 	Draws        bool             // asks for the session's last value of a sequence
 	Opaque       bool             // runs code that the plan cannot see through: every table is loaded
 	Calls        bool             // calls functions made by users, which may write: changes to every loaded table are recorded
+	Settings     bool             // asks for the session's settings
 	Why          string           // why no better class was possible
 	Tables       []*catalog.Table // all tables that take part, for the audit
 }

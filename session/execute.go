@@ -193,6 +193,10 @@ func (s *Session) carryOut(ctx context.Context, permit gate.Permit, p *portal, r
 
 // planned runs a query by its plan.
 func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (tag string, err error) {
+	alone := p.st.plan.Class == plan.Twin && p.st.configs == nil && !s.block && s.ddl == nil && len(p.st.plan.Sequences) == 0 && !p.st.plan.Draws
+	if err := s.tellSettings(ctx, p.st.plan, alone); err != nil {
+		return "", err
+	}
 	switch pl := p.st.plan; {
 	case pl.Class == plan.Pass:
 		tag, err = s.pass(ctx, p, row)
@@ -200,7 +204,7 @@ func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, ro
 		tag, err = s.push(ctx, permit, p, row)
 	case p.st.configs != nil && (pl.Opaque || pl.Calls):
 		return "", clarus.Refuse("set_config in a statement that calls functions made by users", "Use a statement of its own.")
-	case pl.Class == plan.Twin && p.st.configs == nil && !s.block && s.ddl == nil && len(pl.Sequences) == 0 && !pl.Draws:
+	case alone:
 		tag, err = s.onAnalyst(ctx, p, row)
 	default:
 		tag, err = s.residual(ctx, permit, p, row)

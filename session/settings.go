@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/clarus-project/clarus"
@@ -124,13 +125,13 @@ var known = map[string]where{
 	"extra_float_digits": atTwin | atProvider, "bytea_output": atTwin | atProvider, "xmloption": atTwin | atProvider, "xmlbinary": atTwin | atProvider,
 	"statement_timeout": atTwin | atProvider, "lock_timeout": atProvider, "idle_in_transaction_session_timeout": atProvider,
 	"default_transaction_isolation": atProvider, "default_transaction_read_only": atProvider, "default_transaction_deferrable": atProvider,
-	"transaction_isolation": atProvider, "transaction_read_only": atProvider, "synchronous_commit": atProvider,
+	"transaction_isolation": atProvider, "transaction_read_only": atProvider, "synchronous_commit": atTwin | atProvider,
 	"application_name": atTwin, "check_function_bodies": atTwin, "row_security": atTwin, "array_nulls": atTwin | atProvider, "quote_all_identifiers": atTwin,
 	"default_text_search_config": atTwin, "transform_null_equals": atTwin | atProvider, "lc_messages": 0, "client_min_messages": atSession,
-	"default_table_access_method": 0, "default_tablespace": 0, "default_with_oids": 0, "work_mem": atProvider, "maintenance_work_mem": 0,
-	"client_encoding": 0, "standard_conforming_strings": 0, "geqo": 0, "enable_seqscan": atProvider, "enable_indexscan": atProvider,
-	"enable_bitmapscan": atProvider, "enable_hashjoin": atProvider, "enable_mergejoin": atProvider, "enable_nestloop": atProvider,
-	"random_page_cost": atProvider, "jit": atProvider, "max_parallel_workers_per_gather": atProvider, "force_parallel_mode": 0,
+	"default_table_access_method": 0, "default_tablespace": 0, "default_with_oids": 0, "work_mem": atTwin | atProvider, "maintenance_work_mem": 0,
+	"client_encoding": 0, "standard_conforming_strings": 0, "geqo": 0, "enable_seqscan": atTwin | atProvider, "enable_indexscan": atTwin | atProvider,
+	"enable_bitmapscan": atTwin | atProvider, "enable_hashjoin": atTwin | atProvider, "enable_mergejoin": atTwin | atProvider, "enable_nestloop": atTwin | atProvider,
+	"random_page_cost": atTwin | atProvider, "jit": atTwin | atProvider, "max_parallel_workers_per_gather": atTwin | atProvider, "force_parallel_mode": 0,
 	"gin_fuzzy_search_limit": 0, "idle_session_timeout": 0, "transaction_timeout": 0,
 }
 
@@ -156,6 +157,9 @@ func (s *Session) set(ctx context.Context, name, value string, local bool) error
 func (s *Session) apply(ctx context.Context, name, sql string, local bool) error {
 	effect, ok := known[name]
 	if !ok {
+		if strings.HasPrefix(name, twin.OwnSetting) {
+			return clarus.Refuse("settings that begin with "+twin.OwnSetting+" are Clarus's own", "Choose another name.")
+		}
 		if !strings.ContainsRune(name, '.') {
 			return s.unknown(ctx, name)
 		}
@@ -258,12 +262,13 @@ func (s *Session) unknown(ctx context.Context, name string) error {
 // clamp keeps the twin's time limit within the one that the configuration
 // gives, after a SET of statement_timeout.
 func clamp(c *twin.Conn) error {
-	rows, err := c.Rows(`SELECT reset_val FROM pg_catalog.pg_settings
-WHERE name = 'statement_timeout' AND reset_val::int > 0 AND (setting::int = 0 OR setting::int > reset_val::int)`)
+	limit := strconv.FormatInt(c.Timeout(), 10)
+	rows, err := c.Rows(`SELECT FROM (SELECT extract(epoch FROM pg_catalog.current_setting('statement_timeout')::interval) * 1000) s (ms)
+WHERE $1::numeric > 0 AND (ms = 0 OR ms > $1::numeric)`, limit)
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	return c.Do("SET statement_timeout = " + rows[0][0])
+	return c.Do("SET statement_timeout = " + limit)
 }
 
 // namesOf writes a list such as search_path's value as SQL: each name quoted.

@@ -102,7 +102,8 @@ g AS MATERIALIZED (SELECT f.oid, f.proname, f.src ~* '` + acting + `' AS acts, l
   AND NOT EXISTS (SELECT FROM f o WHERE f.src ~* ('\m' || regexp_replace(o.proname, '\W', '\\\&', 'g') || '\M')) AS pure FROM f)
 `
 
-const functionsSQL = functionsCTE + `SELECT coalesce(json_agg(json_build_object('OID', oid::bigint, 'Name', proname, 'Pure', pure, 'Acts', acts) ORDER BY oid), '[]') FROM g`
+const functionsSQL = functionsCTE + `SELECT coalesce(json_agg(json_build_object('OID', oid::bigint, 'Name', proname, 'Pure', pure, 'Acts', acts) ORDER BY oid), '[]')
+FROM (SELECT oid, proname, pure, acts FROM g UNION ALL SELECT oid, proname, true, false FROM pg_proc WHERE oid = to_regprocedure('pg_clarus.show_all_settings()')) x`
 
 // Introspect reads the logical schema as this scratch database holds it.
 func (s *Scratch) Introspect() (*catalog.Logical, error) {

@@ -60,7 +60,7 @@ func (s *Server) First(ctx context.Context, name, collate, ctype string, deny fu
 // schema: the logical name, and the record of changed rows. psql hides schemas
 // that begin with pg_.
 func furniture(name string) []string {
-	return []string{
+	list := []string{
 		"SET allow_system_table_mods = on",
 		"CREATE OR REPLACE FUNCTION pg_catalog.current_database() RETURNS name LANGUAGE sql STABLE PARALLEL SAFE AS " +
 			sqlast.Literal("SELECT "+sqlast.Literal(name)+"::name"),
@@ -118,6 +118,7 @@ BEGIN
 END $$`,
 		"GRANT USAGE ON SCHEMA pg_clarus TO PUBLIC",
 	}
+	return append(list, settingsFurniture()...)
 }
 
 // Lost reports whether the version's databases ended with a crash of the server.

@@ -87,6 +87,10 @@ public class App {
         while (r.next()) System.out.println(r.getString("TABLE_NAME") + " " + r.getString("COLUMN_NAME") + " " + r.getString("TYPE_NAME") + " " + r.getString("IS_NULLABLE"));
         r = meta.getPrimaryKeys(null, "public", "drv_book");
         while (r.next()) System.out.println(r.getString("TABLE_NAME") + " " + r.getString("COLUMN_NAME"));
+        r = meta.getImportedKeys(null, "public", "drv_entry");
+        while (r.next()) System.out.println(r.getString("PKTABLE_NAME") + " " + r.getString("PKCOLUMN_NAME") + " " + r.getString("FKCOLUMN_NAME") + " " + r.getShort("DELETE_RULE"));
+        r = meta.getExportedKeys(null, "public", "drv_book");
+        while (r.next()) System.out.println(r.getString("FKTABLE_NAME") + " " + r.getString("FKCOLUMN_NAME") + " " + r.getString("FK_NAME"));
         s.execute("DROP TABLE drv_entry; DROP TABLE drv_book");
         c.close();
     }
