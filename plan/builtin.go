@@ -29,7 +29,7 @@ type Operator struct {
 var (
 	// denied functions speak of the twin's sessions, files or server instead of
 	// the client's, or have effects that the twin would swallow.
-	denied = regexp.MustCompile(`^(pg_backend_pid|pg_(cancel|terminate)_backend|pg_stat_.*|pg_(try_)?advisory_.*|pg_notify|pg_listening_channels|` +
+	denied = regexp.MustCompile(`^(pg_(cancel|terminate)_backend|pg_stat_.*|pg_(try_)?advisory_.*|pg_notify|pg_listening_channels|` +
 		`pg_notification_.*|pg_blocking_pids|pg_safe_snapshot_.*|pg_lock_status|pg_prepared_.*|pg_cursor|txid_.*|pg_current_.*|pg_export_snapshot|` +
 		`pg_snapshot_.*|pg_visible_in_snapshot|pg_xact_.*|pg_last_.*|pg_wal.*|pg_switch_wal|pg_create_.*|pg_drop_.*|pg_replication_.*|pg_logical_.*|` +
 		`pg_copy_.*|pg_show_.*|pg_hba_.*|pg_read_.*|pg_ls_.*|pg_file.*|pg_log.*|pg_rotate_.*|pg_reload_conf|pg_promote|pg_backup_.*|pg_start_.*|` +

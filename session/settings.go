@@ -131,7 +131,7 @@ var known = map[string]where{
 	"default_table_access_method": 0, "default_tablespace": 0, "default_with_oids": 0, "work_mem": atTwin | atProvider, "maintenance_work_mem": 0,
 	"client_encoding": 0, "standard_conforming_strings": 0, "geqo": 0, "enable_seqscan": atTwin | atProvider, "enable_indexscan": atTwin | atProvider,
 	"enable_bitmapscan": atTwin | atProvider, "enable_hashjoin": atTwin | atProvider, "enable_mergejoin": atTwin | atProvider, "enable_nestloop": atTwin | atProvider,
-	"random_page_cost": atTwin | atProvider, "jit": atTwin | atProvider, "max_parallel_workers_per_gather": atTwin | atProvider, "force_parallel_mode": 0,
+	"random_page_cost": atTwin | atProvider, "synchronize_seqscans": atProvider, "jit": atTwin | atProvider, "max_parallel_workers_per_gather": atTwin | atProvider, "force_parallel_mode": 0,
 	"gin_fuzzy_search_limit": 0, "idle_session_timeout": 0, "transaction_timeout": 0,
 }
 
@@ -313,7 +313,7 @@ func (s *Session) settle(c *twin.Conn, edition *int) error {
 	if *edition == s.settings.edition {
 		return nil
 	}
-	var sql []string
+	sql := []string{twin.Client(s.client.PID())}
 	for _, name := range slices.Sorted(maps.Keys(s.settings.current)) {
 		if effect, ok := known[name]; !ok || effect&atTwin != 0 {
 			sql = append(sql, s.settings.current[name])

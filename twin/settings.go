@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/clarus-project/clarus/sqlast"
@@ -13,6 +14,9 @@ const OwnSetting = "pg_clarus."
 // told is the setting in which a session tells its connection to the twin of
 // settings that the twin does not have: a JSON object of values by name.
 const told = OwnSetting + "settings"
+
+// pid is the setting with the client's process id, as BackendKeyData gave it.
+const pid = OwnSetting + "pid"
 
 // shown are settings that have the same value on the twin and at the provider,
 // or are about what the twin does for the client.
@@ -43,12 +47,20 @@ WHERE s.name NOT LIKE 'pg\_clarus.%' AND s.category <> 'File Locations'`
  OUT reset_val text, OUT sourcefile text, OUT sourceline integer, OUT pending_restart boolean)
 RETURNS SETOF record STRICT STABLE PARALLEL SAFE LANGUAGE internal AS 'show_all_settings'`,
 		strings.NewReplacer("SHOWN", shown, "OURS", ours, "TOLD", told).Replace(view),
+		// It is inlined wherever a statement calls it: PostgreSQL's own is never asked.
+		"CREATE OR REPLACE FUNCTION pg_catalog.pg_backend_pid() RETURNS integer LANGUAGE sql STABLE PARALLEL RESTRICTED AS " +
+			"$$SELECT nullif(pg_catalog.current_setting('" + pid + "', true), '')::pg_catalog.int4$$",
 	}
 }
 
 // Tell tells the connection of settings that only the provider has.
 func (c *Conn) Tell(settings string) error {
 	return c.Do("SET " + told + " = " + sqlast.Literal(settings))
+}
+
+// Client is the statement that tells a connection which client it serves.
+func Client(process uint32) string {
+	return "SET " + pid + " = " + strconv.FormatUint(uint64(process), 10)
 }
 
 // Timeout is the longest time of a statement; 0: any.
