@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/provider"
@@ -60,19 +61,73 @@ func (d *Database) Reached() (version int64, digest Digest, ok bool) {
 	return d.current.Catalog.Version, d.current.Digest, true
 }
 
-// Known describes a database that the configuration names or that this side
-// remembers to have made; nil if there is none.
-func (d *Databases) Known(name string, configured bool) (*Database, error) {
-	p, ok := d.place(name)
+// Find describes the databases that can be meant by a name: the one that the
+// configuration names, or that this side remembers to have made, else those that
+// SQL made at one of the providers and that this side has forgotten.
+func (d *Databases) Find(ctx context.Context, name string, configured bool, providers []string) ([]*Database, error) {
+	p, known := d.place(name)
+	var db *Database
+	var err error
 	switch {
-	case ok && p.State == made:
-		return d.at(p)
-	case ok || !configured:
-		return nil, nil
+	case known && p.State == made:
+		db, err = d.at(p)
+	case configured && !known:
+		db, err = d.describe(name, "")
+	default:
+		return d.forgotten(ctx, name, providers)
 	}
-	db, err := d.describe(name, "")
-	if err == nil {
-		db.Pin = d.pin
+	if err != nil {
+		return nil, err
 	}
-	return db, err
+	db.Pin = d.pin
+	return []*Database{db}, nil
+}
+
+// forgotten looks for physical databases whose names say that SQL made them
+// under a name, and whose catalogues open under the number in that name.
+func (d *Databases) forgotten(ctx context.Context, name string, providers []string) ([]*Database, error) {
+	var list []*Database
+	for _, at := range providers {
+		some, err := d.describe(name, at)
+		if err != nil {
+			return nil, err
+		}
+		var names [][]string
+		err = d.beside(ctx, some, func(p provider.Session) (err error) {
+			names, err = provider.Ask(ctx, p, "SELECT datname FROM pg_catalog.pg_database WHERE datname ~ '_[0-9a-f]{8}$' ORDER BY datname")
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range names {
+			n, err := strconv.ParseUint(r[0][len(r[0])-8:], 16, 32)
+			if err != nil || physical(name, uint32(n)) != r[0] {
+				continue
+			}
+			db, err := d.at(Place{Name: name, Provider: at, Physical: r[0], Number: uint32(n), State: made})
+			if err != nil {
+				return nil, err
+			}
+			if version, _, err := db.Inspect(ctx); err == nil && version > 0 {
+				list = append(list, db)
+			}
+		}
+	}
+	return list, nil
+}
+
+// Confirm is Database.Confirm for the one of several whose digest it is. One that
+// SQL made is remembered again.
+func (d *Databases) Confirm(ctx context.Context, list []*Database, vouched Digest) (version int64, err error) {
+	for _, db := range list {
+		if version, err = db.Confirm(ctx, vouched); err != nil {
+			continue
+		}
+		if db.Number != 0 {
+			err = d.put(Place{Name: db.Name, Provider: db.Provider.Name(), Physical: db.Physical, Number: db.Number, State: made})
+		}
+		return version, err
+	}
+	return 0, err
 }

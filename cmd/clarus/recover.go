@@ -44,21 +44,26 @@ func recoverCommand() *cobra.Command {
 				for database = range cfg.Databases {
 				}
 			}
-			db, err := databaseAlone(cfg, database)
+			all, list, err := databasesAlone(cmd.Context(), cfg, database)
 			if err != nil {
 				return err
 			}
-			if db == nil {
+			if len(list) == 0 {
 				return usageError{fmt.Errorf("there is no database %q; the configuration has %s", database, strings.Join(slices.Sorted(maps.Keys(cfg.Databases)), ", "))}
 			}
 			if !cmd.Flags().Changed("digest") {
-				return showSchema(cmd.Context(), db, cmd.OutOrStdout())
+				for _, db := range list {
+					if err := showSchema(cmd.Context(), db, cmd.OutOrStdout()); err != nil {
+						return err
+					}
+				}
+				return nil
 			}
 			vouched, ok := store.ParseDigest(digest)
 			if !ok {
 				return usageError{errors.New("--digest takes 64 hexadecimal digits")}
 			}
-			return confirm(cmd.Context(), cfg, db, vouched, cmd.OutOrStdout())
+			return confirm(cmd.Context(), cfg, database, cmd.OutOrStdout(), func() (int64, error) { return all.Confirm(cmd.Context(), list, vouched) })
 		},
 	}
 	c.Flags().StringVarP(&config, "config", "c", "clarus.yaml", "the configuration file")
@@ -67,28 +72,29 @@ func recoverCommand() *cobra.Command {
 	return c
 }
 
-// databaseAlone is a database without a twin: its schema can be read, and
-// pinned. It is nil if there is none of this name.
-func databaseAlone(cfg *policy.Config, name string) (*store.Database, error) {
+// databasesAlone are the databases that a name can mean, without a twin: their
+// schemas can be read, and pinned.
+func databasesAlone(ctx context.Context, cfg *policy.Config, name string) (*store.Databases, []*store.Database, error) {
 	if _, err := os.Stat(cfg.Keyring.File); err != nil {
-		return nil, &clarus.Error{Op: "recover", Attr: cfg.Keyring.File, Kind: clarus.Misconfigured, Msg: "the keyring cannot be read",
+		return nil, nil, &clarus.Error{Op: "recover", Attr: cfg.Keyring.File, Kind: clarus.Misconfigured, Msg: "the keyring cannot be read",
 			Hint: "Restore it from its backup: without it nothing at the provider opens.", Err: err}
 	}
 	ring, err := openRing(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s := &server{cfg: cfg, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), host: &session.Host{}}
 	if err := s.reachProviders(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	vault := run.NewVault(ring, ring.Deployment(), techniques)
 	all, err := store.NewDatabases(cfg.State, func(name, at string) (*store.Database, error) { return s.describe(vault, name, at) })
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	_, configured := cfg.Databases[name]
-	return all.Known(name, configured)
+	list, err := all.Find(ctx, name, configured, slices.Sorted(maps.Keys(cfg.Providers)))
+	return all, list, err
 }
 
 func showSchema(ctx context.Context, db *store.Database, out io.Writer) error {
@@ -96,7 +102,7 @@ func showSchema(ctx context.Context, db *store.Database, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: the provider holds version %d of the schema, digest %s\n", db.Name, version, digest)
+	fmt.Fprintf(out, "%s: the provider %s holds in %s version %d of the schema, digest %s\n", db.Name, db.Provider.Name(), db.Physical, version, digest)
 	pinned, known, err := db.Pinned()
 	if err != nil {
 		return err
@@ -111,7 +117,7 @@ func showSchema(ctx context.Context, db *store.Database, out io.Writer) error {
 
 // confirm pins what the owner vouches for. That it is about to happen stands in
 // the audit log first, which also keeps a running Clarus from being overtaken.
-func confirm(ctx context.Context, cfg *policy.Config, db *store.Database, vouched store.Digest, out io.Writer) error {
+func confirm(ctx context.Context, cfg *policy.Config, database string, out io.Writer, pin func() (version int64, err error)) error {
 	sink, err := jsonl.Open(cfg.Audit, jsonl.Options{MaxBytes: maxAudit})
 	if err != nil {
 		return err
@@ -123,11 +129,11 @@ func confirm(ctx context.Context, cfg *policy.Config, db *store.Database, vouche
 		defer cancel()
 		_ = g.Close(quick)
 	}()
-	e := audit.Event{Principal: audit.Principal{Database: db.Name}, Action: audit.ActionRecover, Outcome: audit.OutcomeIntent}
+	e := audit.Event{Principal: audit.Principal{Database: database}, Action: audit.ActionRecover, Outcome: audit.OutcomeIntent}
 	if err := g.Record(ctx, e); err != nil {
 		return err
 	}
-	version, err := db.Confirm(ctx, vouched)
+	version, err := pin()
 	e.Outcome = audit.OutcomeDone
 	if err != nil {
 		e.Outcome = audit.OutcomeFailed
@@ -135,6 +141,6 @@ func confirm(ctx context.Context, cfg *policy.Config, db *store.Database, vouche
 	if err := errors.Join(err, g.Record(ctx, e)); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: version %d is confirmed\n", db.Name, version)
+	fmt.Fprintf(out, "%s: version %d is confirmed\n", database, version)
 	return nil
 }

@@ -52,6 +52,9 @@ func (i *Instance) Kill(ctx context.Context, victim string, choice *rand.Rand) e
 	return syscall.Kill(list[choice.IntN(len(list))], syscall.SIGKILL)
 }
 
+// Slay ends the proxy by SIGKILL and starts no other.
+func (i *Instance) Slay() { _ = i.cmd.Process.Kill() }
+
 // restart kills the proxy and starts it again on the same port.
 func (i *Instance) restart() error {
 	config := filepath.Join(i.Dir, "clarus.yaml")

@@ -88,6 +88,10 @@ func TestStateLost(t *testing.T) {
 	mustRows(t, s, "CREATE TABLE lost_note (id int PRIMARY KEY, note text)")
 	mustRows(t, s, "ALTER TABLE lost_note ADD COLUMN more text")
 	mustRows(t, s, "INSERT INTO lost_note VALUES (1, 'cnrystatelost', 'cnrystatemore')")
+	mustRows(t, s, "CREATE DATABASE lost_made")
+	within := in(i.Target, "lost_made")
+	mustRows(t, connect(t, within), "CREATE TABLE made_note (id int PRIMARY KEY, note text)")
+	mustRows(t, connect(t, within), "INSERT INTO made_note VALUES (1, 'cnrystatemade')")
 	command := func(want int, args ...string) string {
 		t.Helper()
 		out, code, err := i.Command(t.Context(), append([]string{"recover"}, args...)...)
@@ -113,7 +117,7 @@ func TestStateLost(t *testing.T) {
 			t.Errorf("the start: %v, want exit %d and %q", err, want, says)
 		}
 	}
-	shown := regexp.MustCompile(`holds version 2 of the schema, digest ([0-9a-f]{64})\n.*knows version 2 as reached`).FindStringSubmatch(command(0))
+	shown := regexp.MustCompile(`holds in app version 2 of the schema, digest ([0-9a-f]{64})\n.*knows version 2 as reached`).FindStringSubmatch(command(0))
 	if shown == nil {
 		t.Fatal("the digest is not shown while Clarus runs")
 	}
@@ -140,8 +144,18 @@ func TestStateLost(t *testing.T) {
 	command(2, "--digest", noted[:10])
 	command(2, "--digest", noted, "--database", "other")
 	command(0, "--digest", noted)
+	made := regexp.MustCompile(`lost_made: .* holds in lost_made_[0-9a-f]{8} version 1 of the schema, digest ([0-9a-f]{64})\n.*does not know`).FindStringSubmatch(command(0, "--database", "lost_made"))
+	if made == nil {
+		t.Fatal("a database that SQL made is not found")
+	}
+	command(1, "--digest", noted, "--database", "lost_made")
+	command(0, "--digest", made[1], "--database", "lost_made")
 	if err := i.Restart(); err != nil {
 		t.Fatal(err)
+	}
+	within.Port = i.Port
+	if r := mustRows(t, connect(t, within), "SELECT note FROM made_note"); len(r) != 1 || r[0][0] != "cnrystatemade" {
+		t.Errorf("in the database that SQL made, after the confirmation: %v", r)
 	}
 	if r := mustRows(t, connect(t, i.Target), "SELECT note, more FROM lost_note"); len(r) != 1 || r[0][1] != "cnrystatemore" {
 		t.Errorf("after the confirmation: %v", r)
