@@ -202,3 +202,26 @@ func sorted(c *table.Column) []string {
 	slices.Sort(out)
 	return out
 }
+
+// TestInterrupted: whatever the method, an interrupted making gives nothing.
+func TestInterrupted(t *testing.T) {
+	for _, method := range []model.Method{model.Local, model.Global, model.Microaggregation} {
+		w := &world{table: &table.Table{Rows: 200}}
+		w.policy = &model.Policy{K: 5, Method: method, Attributes: []*model.Attribute{
+			{Name: "a", Class: clarus.QuasiIdentifier, Type: model.Numeric, Cover: model.CoverInterval, Weight: 1, Hierarchy: &model.Source{Build: true}}}}
+		b := table.NewBuilder("a", 200)
+		for i := range 200 {
+			b.Add(fmt.Sprint(i % 50))
+		}
+		w.table.Columns = []*table.Column{b.Column()}
+		ctx, cancel := context.WithCancel(t.Context())
+		r, err := publish.Make(ctx, w.policy, w.table, w.open, func(step string, _, _ int) {
+			if step == "read" {
+				cancel()
+			}
+		})
+		if r != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+}

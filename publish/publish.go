@@ -69,11 +69,14 @@ func Make(ctx context.Context, p *model.Policy, t *table.Table, open Open, progr
 		return nil, failed
 	}
 	progress("check", 1, 1)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	release := &Release{out, out, r.spec, result}
 	if !p.KeepOrder {
 		release.Table = r.shuffle(out)
 	}
-	return release, ctx.Err()
+	return release, nil
 }
 
 func newRand(seed *uint64) *rand.Rand {

@@ -10,12 +10,14 @@ import (
 // start finds classes to begin with that satisfy every guard.
 func (s *search) start(ctx context.Context, all []int32) (*Classes, error) {
 	order := s.sorted(all, s.dearest())
-	best, err := s.cut(ctx, order)
+	// What sorts rows sorts their sensitive values too: if guards need far longer
+	// classes than k, this order is not the one to cut.
+	best, err := s.cut(ctx, order, 20*s.K)
 	if err != nil || len(s.Sensitive) == 0 {
 		return best, err
 	}
 	for a := range s.Sensitive {
-		other, err := s.cut(ctx, s.spread(order, a))
+		other, err := s.cut(ctx, s.spread(order, a), 4096)
 		if err != nil {
 			return nil, err
 		}
@@ -30,15 +32,16 @@ func (s *search) start(ctx context.Context, all []int32) (*Classes, error) {
 // segments are cut in parallel.
 const segment = 1 << 13
 
-// cut divides an order into classes of neighbours. A segment that cannot be
+// cut divides an order into classes of neighbours, of at most so many where guards
+// want more than 2k-1. A segment that cannot be
 // divided is a class, one that is not safe as a class joins the next.
-func (s *search) cut(ctx context.Context, order []int32) (*Classes, error) {
+func (s *search) cut(ctx context.Context, order []int32, most int) (*Classes, error) {
 	size := max(segment, 16*s.K)
 	count := max(1, len(order)/size)
 	parts := make([][][]int32, count)
 	err := s.parallel(ctx, count, func(w *scratch, i int) {
 		from, to := i*len(order)/count, (i+1)*len(order)/count
-		parts[i] = s.newCutter(w).divide(order[from:to])
+		parts[i] = s.newCutter(w).divide(order[from:to], most)
 	})
 	if err != nil {
 		return nil, err
@@ -89,15 +92,14 @@ func (s *search) newCutter(w *scratch) *cutter {
 	return c
 }
 
-// divide tries lengths up to 2k-1, then up to twice as many, until a division
-// is safe; if none is, the segment is one class.
-func (c *cutter) divide(rows []int32) [][]int32 {
-	most := 2*c.s.K - 1
-	for ; most < len(rows) && most < 4096; most = 2*most + 1 {
-		if classes := c.within(rows, most); classes != nil {
+// divide tries lengths up to 2k-1, then with guards up to twice as many, until a
+// division is safe; if none is, the segment is one class.
+func (c *cutter) divide(rows []int32, most int) [][]int32 {
+	for length := 2*c.s.K - 1; length < len(rows); length = 2*length + 1 {
+		if classes := c.within(rows, length); classes != nil {
 			return classes
 		}
-		if len(c.guards) == 0 {
+		if len(c.guards) == 0 || length >= most {
 			break
 		}
 	}
