@@ -38,7 +38,11 @@ func publishCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.data = args[0]
-			return p.run(cmd.Context(), cmd.OutOrStdout())
+			err := p.run(cmd.Context(), cmd.OutOrStdout())
+			if errors.Is(err, context.Canceled) {
+				return errors.New("interrupted: no release was written")
+			}
+			return err
 		},
 	}
 	c.Flags().StringVarP(&p.policy, "policy", "p", "", "the publishing policy")
