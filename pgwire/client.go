@@ -163,6 +163,9 @@ func (c *Client) Send() error { return c.w.Flush() }
 // Buffered is the number of bytes that Receive can read without waiting.
 func (c *Client) Buffered() int { return c.r.Buffered() }
 
+// Follows is Reader.Follows for what Receive reads next.
+func (c *Client) Follows(t byte, n int) bool { return c.r.Follows(t, n) }
+
 // Receive reads the next frame that answers a message. Notices, notifications
 // and parameter reports go to the hooks.
 func (c *Client) Receive() (Frame, error) {

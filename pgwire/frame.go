@@ -84,14 +84,14 @@ func (r *Reader) body(n int) ([]byte, error) {
 	return body, nil
 }
 
-// Follows reports whether the next frame is there already, is of this type, and
-// has no body.
-func (r *Reader) Follows(t byte) bool {
-	if r.br.Buffered() < 5 {
+// Follows reports whether the next frame is of this type, has a body of n bytes,
+// and is there already as a whole.
+func (r *Reader) Follows(t byte, n int) bool {
+	if r.br.Buffered() < 5+n {
 		return false
 	}
 	head, err := r.br.Peek(5)
-	return err == nil && head[0] == t && binary.BigEndian.Uint32(head[1:]) == 4
+	return err == nil && head[0] == t && int(binary.BigEndian.Uint32(head[1:])) == 4+n
 }
 
 // Buffered is the number of bytes that can be read without waiting.

@@ -148,3 +148,16 @@ func TestWaitAndLimit(t *testing.T) {
 		t.Error("Wait returns at the end of the stream")
 	}
 }
+
+func TestFollows(t *testing.T) {
+	for stream, want := range map[string]bool{"Z\x00\x00\x00\x05I": true, "Z\x00\x00\x00\x05": false, "Z\x00\x00\x00\x06II": false, "S\x00\x00\x00\x05I": false, "Z\x00\x00": false,
+		"Z\x00\x00\x00\x05IZ": true, "": false} {
+		r := NewReader(strings.NewReader("H\x00\x00\x00\x04"+stream), 100)
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		if r.Follows('Z', 1) != want {
+			t.Errorf("%q: %t", stream, !want)
+		}
+	}
+}

@@ -18,7 +18,7 @@ func (cl *Client) W() *pgwire.Writer { return cl.c.w }
 
 // SyncNext reports whether the client has sent Sync right after the message
 // that is carried out.
-func (cl *Client) SyncNext() bool { return cl.c.pipelined && cl.c.r.Follows('S') }
+func (cl *Client) SyncNext() bool { return cl.c.pipelined && cl.c.r.Follows('S', 0) }
 
 // PID is the process id that the client knows this connection by.
 func (cl *Client) PID() uint32 { return cl.c.pid }

@@ -404,6 +404,9 @@ func (p *session) Sync(ctx context.Context) (byte, error) {
 		p.failed = false
 		return p.status, nil
 	}
+	if p.syncing && p.c.Follows('Z', 1) {
+		return p.synced() // there is nothing to wait for
+	}
 	defer p.watch(ctx)()
 	if !p.syncing {
 		p.c.Sync()
