@@ -97,7 +97,7 @@ func (j *Job) statesAtProvider(ctx context.Context) ([]state, error) {
 	}
 	rows, err := provider.Ask(ctx, j.Sites.Home(), strings.Join(parts, " UNION ALL ")+" ORDER BY 1")
 	if err != nil {
-		return nil, err
+		return nil, j.explain(err, nil, Row{})
 	}
 	states := make([]state, len(parts))
 	for i := range states {
@@ -147,6 +147,9 @@ func (j *Job) drawSequences(ctx context.Context) (again bool, err error) {
 		case d.now == d.before:
 		case j.Plan.SetsSequence || !drew:
 			_, err = provider.Ask(ctx, j.Sites.Home(), fmt.Sprintf("SELECT setval('%s'::regclass, %d, %t)", sqlast.Qualify(d.seq.Schema, d.seq.Name), d.now.last, d.now.called))
+			if err != nil {
+				err = j.explain(err, nil, Row{})
+			}
 		default:
 			var moved bool
 			moved, err = j.draw(ctx, d, taken)
@@ -214,9 +217,12 @@ func (j *Job) draw(ctx context.Context, d *draw, n int64) (again bool, err error
 	if missing := n - int64(len(d.drawn)); missing > 0 {
 		rows, err := provider.Ask(ctx, j.Sites.Home(), fmt.Sprintf("SELECT nextval('%s'::regclass) FROM generate_series(1, %d)", sqlast.Qualify(d.seq.Schema, d.seq.Name), missing))
 		if err != nil {
-			return false, err
+			return false, j.explain(err, nil, Row{})
 		}
 		for _, r := range rows {
+			if len(r) != 1 {
+				return false, &clarus.Error{Op: "sequence", Kind: clarus.Integrity, Msg: "the provider drew something else than values"}
+			}
 			v, err := strconv.ParseInt(r[0], 10, 64)
 			if err != nil {
 				return false, err

@@ -43,7 +43,10 @@ func (s *Session) sequenceToAlter(ctx context.Context, st *sqlast.Statement) (*a
 	}
 	a := &altered{seq: q}
 	if a.before, err = provider.Ask(ctx, s.home(), "SELECT last_value, is_called FROM "+remote); err != nil {
-		return nil, err
+		return nil, run.Explain(c.catalog, err, nil, run.Row{})
+	}
+	if len(a.before) != 1 || len(a.before[0]) != 2 {
+		return nil, malformedSetting("of sequence " + q.Name)
 	}
 	_, err = c.scratch.Root().Rows("SELECT setval($1::oid::regclass, $2::bigint, $3::bool)", itoa(int(q.OID)), a.before[0][0], a.before[0][1])
 	return a, err

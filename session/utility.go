@@ -133,7 +133,10 @@ func (s *Session) setTransaction(ctx context.Context, text string) (string, erro
 	}
 	for _, name := range []string{"default_transaction_isolation", "default_transaction_read_only", "default_transaction_deferrable"} {
 		rows, err := provider.Ask(ctx, s.home(), "SHOW "+name)
-		if err != nil || len(rows) != 1 {
+		if err == nil && (len(rows) != 1 || len(rows[0]) != 1) {
+			err = malformedSetting(name)
+		}
+		if err != nil {
 			return "", run.Explain(s.catalog(), err, nil, run.Row{})
 		}
 		s.settings.change(name, "SET "+name+" = "+sqlast.Literal(rows[0][0]), false) // for the sessions at other providers

@@ -196,6 +196,36 @@ type Ear struct {
 
 	mu    sync.Mutex
 	heard []byte
+	lie   []byte // comes before what the provider says next
+}
+
+// Lie puts bytes before the next ones that come from the provider.
+func (e *Ear) Lie(b []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lie = b
+}
+
+// told takes what comes from the provider.
+func (e *Ear) told(b []byte) []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	b = append(e.lie, b...)
+	e.lie = nil
+	return b
+}
+
+// A mouth hands on what comes from the provider.
+type mouth struct {
+	ear *Ear
+	to  io.Writer
+}
+
+func (m mouth) Write(b []byte) (int, error) {
+	if _, err := m.to.Write(m.ear.told(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // listen starts an Ear before a TCP address.
@@ -232,7 +262,7 @@ func (e *Ear) accept() {
 			continue
 		}
 		go func() {
-			_, _ = io.Copy(client, server)
+			_, _ = io.Copy(mouth{e, client}, server)
 			_ = client.Close()
 		}()
 		go func() {
