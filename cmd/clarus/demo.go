@@ -29,7 +29,16 @@ var demoPolicy string
 //go:embed demo/clarus.yaml
 var demoConfig string
 
+// What is different with two clouds.
+var (
+	//go:embed demo/policy-two.yaml
+	demoPolicyTwo string
+	//go:embed demo/clarus-two.yaml
+	demoConfigTwo string
+)
+
 type demoOptions struct {
+	clouds   int
 	patients int
 	policy   string // a file; "": the demo's own
 	port     uint16
@@ -58,6 +67,9 @@ what must not be there.`,
 			if o.patients < 1 || o.patients > 1e7 {
 				return usageError{fmt.Errorf("--patients must be from 1 to 10000000, not %d", o.patients)}
 			}
+			if o.clouds != 1 && o.clouds != 2 {
+				return usageError{fmt.Errorf("--clouds must be 1 or 2, not %d", o.clouds)}
+			}
 			if o.check && cmd.Flags().Changed("patients") {
 				return usageError{fmt.Errorf("--check has %d patients of its own: leave --patients out", checkedPatients)}
 			}
@@ -65,6 +77,7 @@ what must not be there.`,
 		},
 	}
 	c.Flags().IntVar(&o.patients, "patients", 25000, "how many patients the hospital has")
+	c.Flags().IntVar(&o.clouds, "clouds", 1, "how many clouds there are; with 2, who the patients are is at one of its own")
 	c.Flags().StringVar(&o.policy, "policy", "", "a policy file to try instead of the demo's own")
 	c.Flags().Uint16Var(&o.port, "port", 0, "the port where Clarus listens; 0 is a free one")
 	c.Flags().BoolVar(&o.exit, "exit", false, "end after the hospital is loaded")
@@ -121,7 +134,11 @@ func (d *demo) explain(ctx context.Context, out io.Writer) error {
 			physical = t.Physical()
 		}
 	}
-	cloud := psql(d.cloudTarget())
+	holder, log := d.cloud, "cloud.log"
+	if d.registry != nil {
+		holder, log = d.registry, "registry.log"
+	}
+	cloud := psql(d.target(holder.Addr(), "clarus"))
 	var b strings.Builder
 	fmt.Fprintf(&b, "The hospital is loaded. As an application sees it, through Clarus:\n\n  %s\n\nThree queries worth trying:\n", psql(d.clarus()))
 	for _, q := range showcase(hospital{d.patients}) {
@@ -129,7 +146,8 @@ func (d *demo) explain(ctx context.Context, out io.Writer) error {
 			fmt.Fprintf(&b, "\n  -- %s\n  %s;\n", q.name, strings.ReplaceAll(q.sql, "\n", "\n  "))
 		}
 	}
-	fmt.Fprintf(&b, "\nWhat the cloud sees:\n\n  %s -c '\\d'\n  %s -x -c 'SELECT * FROM %s LIMIT 2'\n  tail -f %s\n", cloud, cloud, physical, d.path("cloud.log"))
+	fmt.Fprintf(&b, "\nWhat the cloud sees:\n\n  %s -c '\\d'\n  %s -x -c 'SELECT * FROM %s LIMIT 2'\n  tail -f %s\n", cloud, cloud, physical, d.path(log))
+	fmt.Fprintf(&b, "\nThe same through Clarus, which shows it to an owner:\n\n  SET clarus.view = '%s'; SELECT * FROM patient LIMIT 2; RESET clarus.view;\n", strings.TrimSuffix(log, ".log"))
 	fmt.Fprintf(&b, "\nWhat was asked for: %s\nWhat Clarus did:    %s\n", d.path("policy.yaml"), d.path("audit.jsonl"))
 	if !d.exit {
 		b.WriteString("\nCtrl-C ends the demo and removes all of it.\n")

@@ -116,14 +116,20 @@ func (d *demo) searchCloud(t *tally) error {
 		s := []byte(p.insurance)
 		secrets = append(secrets, s, []byte(hex.EncodeToString(s)), []byte(base64.StdEncoding.EncodeToString(s)))
 	}
-	for _, place := range []struct {
+	type place struct {
 		name, path string
 		there      bool
-	}{
+	}
+	places := []place{
 		{"a search of plain PostgreSQL finds insurance numbers", d.path("plain"), true},
 		{"the cloud's data directory and write-ahead log have none", d.path("cloud"), false},
 		{"the cloud's log of statements has none", d.path("cloud.log"), false},
-	} {
+	}
+	if d.registry != nil {
+		places = append(places, place{"the second cloud's data directory and write-ahead log have none", d.path("registry"), false},
+			place{"the second cloud's log of statements has none", d.path("registry.log"), false})
+	}
+	for _, place := range places {
 		hits, err := search(place.path, secrets)
 		if err != nil {
 			return err

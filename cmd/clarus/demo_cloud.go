@@ -28,6 +28,7 @@ type demo struct {
 	dir      string
 	password string // of the users app, at Clarus, and clarus, at the cloud
 	cloud    *pgserver.Server
+	registry *pgserver.Server // the second cloud, or nil
 	plain    *pgserver.Server // what --check compares with; nil otherwise
 	proxy    *server
 	served   chan error // what serving ended with
@@ -66,6 +67,11 @@ func (d *demo) start(ctx context.Context) error {
 	var err error
 	if d.cloud, err = d.postgres(ctx, "cloud"); err != nil {
 		return err
+	}
+	if d.clouds == 2 {
+		if d.registry, err = d.postgres(ctx, "registry"); err != nil {
+			return err
+		}
 	}
 	if d.demoOptions.check {
 		if d.plain, err = d.postgres(ctx, "plain"); err != nil {
@@ -148,7 +154,11 @@ func asSuperuser(ctx context.Context, s *pgserver.Server, statements ...string) 
 
 // configure writes the files that an owner would write, and reads them.
 func (d *demo) configure() (*policy.Config, error) {
-	wishes := demoPolicy
+	wishes, clouds := demoPolicy, []any{d.cloud.Addr()}
+	config := demoConfig
+	if d.registry != nil {
+		wishes, config, clouds = demoPolicyTwo, demoConfigTwo, append(clouds, d.registry.Addr())
+	}
 	if d.policy != "" {
 		text, err := os.ReadFile(d.policy)
 		if err != nil {
@@ -158,7 +168,7 @@ func (d *demo) configure() (*policy.Config, error) {
 	}
 	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(int(d.port)))
 	for name, text := range map[string]string{
-		"clarus.yaml":    fmt.Sprintf(demoConfig, listen, d.cloud.Addr()),
+		"clarus.yaml":    fmt.Sprintf(config, append([]any{listen}, clouds...)...),
 		"policy.yaml":    wishes,
 		"app.password":   d.password,
 		"cloud.password": d.password,
@@ -173,9 +183,6 @@ func (d *demo) configure() (*policy.Config, error) {
 
 // clarus is where applications connect.
 func (d *demo) clarus() pgwire.Target { return d.target(d.proxy.listener.Addr().String(), "app") }
-
-// cloudTarget is where Clarus itself connects.
-func (d *demo) cloudTarget() pgwire.Target { return d.target(d.cloud.Addr(), "clarus") }
 
 // plainTarget is the database to compare with.
 func (d *demo) plainTarget() pgwire.Target { return d.target(d.plain.Addr(), "clarus") }

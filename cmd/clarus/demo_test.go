@@ -8,11 +8,16 @@ import (
 )
 
 // TestShowcase compares the demo's queries with plain PostgreSQL under other
-// policies than the demo's own, and searches the cloud where the policy seals.
+// policies than the demo's own, and with its tables at two clouds, and searches
+// what the clouds hold where the policy seals.
 func TestShowcase(t *testing.T) {
-	for _, name := range []string{"clear", "sealed", "equality", "mixed"} {
+	for _, name := range []string{"clear", "sealed", "equality", "mixed", "two clouds"} {
 		t.Run(name, func(t *testing.T) {
-			d, err := newDemo(demoOptions{patients: checkedPatients, check: true, policy: filepath.Join("..", "..", "internal", "oracle", "testdata", "policy-"+name+".yaml")})
+			o := demoOptions{clouds: 1, patients: checkedPatients, check: true, policy: filepath.Join("..", "..", "internal", "oracle", "testdata", "policy-"+name+".yaml")}
+			if name == "two clouds" {
+				o.clouds, o.policy = 2, ""
+			}
+			d, err := newDemo(o)
 			if err != nil {
 				t.Fatal(err)
 			}
