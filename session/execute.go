@@ -123,6 +123,11 @@ func (s *Session) judged(ctx context.Context, p *portal, row func([]byte) error)
 		return "", err
 	}
 	request := s.asked(p.st)
+	if p.st.plan == nil && s.db.Several() {
+		if request.Providers, err = s.concerned(ctx, p.st.st); err != nil {
+			return "", err
+		}
+	}
 	permit, err := s.host.Gate.Authorise(ctx, request)
 	if err != nil {
 		return "", err

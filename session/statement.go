@@ -317,6 +317,23 @@ func (s *Session) asked(p *statement) gate.Request {
 	return r
 }
 
+// concerned are the providers that may take part in a statement without a plan.
+func (s *Session) concerned(ctx context.Context, st *sqlast.Statement) ([]string, error) {
+	home := s.db.Provider.Name()
+	if st.Kind == sqlast.DDL { // the policy, and foreign keys, decide which
+		return append([]string{home}, s.db.Elsewhere()...), nil
+	}
+	names, _ := st.Relations()
+	tables, err := s.resolve(ctx, names, true)
+	if err != nil {
+		return nil, err
+	}
+	if list := plan.Providers(tables); len(list) > 0 {
+		return list, nil
+	}
+	return []string{home}, nil
+}
+
 func datasetNames(tables []*catalog.Table) []string {
 	var names []string
 	for _, t := range tables {

@@ -17,7 +17,7 @@ type Look struct {
 
 // Look returns what a SELECT looks at; ok is false if it is more than a look.
 func (s *Statement) Look() (l Look, ok bool) {
-	q := s.node.GetSelectStmt()
+	q := s.tree().GetSelectStmt()
 	if q == nil || len(q.FromClause) != 1 || len(q.TargetList) == 0 {
 		return l, false
 	}

@@ -116,7 +116,7 @@ func testView(t *testing.T, i *oracle.Instance) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"action":"view"`, `"action":"view","shape":`} {
+	for _, want := range []string{`"action":"view"`, `"providers":["cloud-a","cloud-b"]`} {
 		if !strings.Contains(string(log), want) {
 			t.Errorf("the audit log has no %s", want)
 		}
