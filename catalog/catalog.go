@@ -170,6 +170,14 @@ func (t *Table) Column(num int16) *Column {
 	return nil
 }
 
+// Find is Column, also of no table.
+func (t *Table) Find(num int16) *Column {
+	if t == nil {
+		return nil
+	}
+	return t.Column(num)
+}
+
 // Attribute is the immutable id of a column.
 func (t *Table) Attribute(c *Column) clarus.AttributeID {
 	return clarus.AttributeID{Dataset: t.ID, Attribute: c.ID}

@@ -7,7 +7,7 @@ import "slices"
 
 // A Logical is the schema of one database as the twin tells it.
 type Logical struct {
-	Schemas   []string
+	Schemas   []Schema
 	Relations []*Relation
 	Sequences []*Sequence
 	Functions []Function // made by users
@@ -16,12 +16,19 @@ type Logical struct {
 	byOID map[uint32]*Relation
 }
 
-// A Function is a function made by a user.
-type Function struct {
+// A Schema is a row of pg_namespace.
+type Schema struct {
 	OID  uint32
 	Name string
-	Pure bool // its text names no relation and no other such function, so it needs and changes no rows
-	Acts bool // it has a statement that acts on the session or the server, such as NOTIFY or LOCK TABLE
+}
+
+// A Function is a function made by a user.
+type Function struct {
+	OID    uint32
+	Name   string
+	Pure   bool // its text names no relation and no other such function, so it needs and changes no rows
+	Acts   bool // it has a statement that acts on the session or the server, such as NOTIFY or LOCK TABLE
+	Domain bool // a domain's constraint calls it
 }
 
 // A Relation is a table or view of the logical schema.

@@ -35,15 +35,21 @@ type Change struct {
 
 // A differ works one change out.
 type differ struct {
-	rewritten map[uint32]bool // by OID
-	base      *catalog.Catalog
-	before    *catalog.Catalog
-	after     *catalog.Logical
-	policy    *policy.Policy
-	provider  string // the default provider
-	tables    []*catalog.Table
-	next      clarus.DatasetID
-	steps     []Step
+	rows     Rows
+	base     *catalog.Catalog
+	before   *catalog.Catalog
+	after    *catalog.Logical
+	policy   *policy.Policy
+	provider string // the default provider
+	tables   []*catalog.Table
+	next     clarus.DatasetID
+	steps    []Step
+}
+
+// Rows is what is known of the rows of tables, by OID on the twin.
+type Rows struct {
+	Rewritten map[uint32]bool // the twin wrote them anew
+	Empty     map[uint32]bool // there are none
 }
 
 // Aside is the schema at another provider where a schema's change puts the
@@ -55,8 +61,11 @@ const Aside = "clarus"
 // before to after. base is the schema that the transaction began with, before
 // what it has made of it so far. Impossible wishes are errors; then nothing
 // must change.
-func Diff(base, before *catalog.Catalog, after *catalog.Logical, p *policy.Policy, provider string, rewritten map[uint32]bool) (*Change, error) {
-	d := &differ{rewritten: rewritten, base: base, before: before, after: after, policy: p, provider: provider, next: before.NextDataset}
+func Diff(base, before *catalog.Catalog, after *catalog.Logical, p *policy.Policy, provider string, rows Rows) (*Change, error) {
+	d := &differ{rows: rows, base: base, before: before, after: after, policy: p, provider: provider, next: before.NextDataset}
+	if err := d.renames(); err != nil {
+		return nil, err
+	}
 	if err := d.decide(); err != nil {
 		return nil, err
 	}
@@ -97,6 +106,9 @@ func (d *differ) enums(next *catalog.Catalog) {
 // decide works out the protection of every table.
 func (d *differ) decide() error {
 	for _, f := range d.after.Functions {
+		if f.Domain && !f.Pure {
+			return clarus.Refuse("a domain's constraint that calls function "+f.Name+", which may need rows or other functions", "Use a constraint of the table.")
+		}
 		if f.Acts {
 			return clarus.Refuse("function "+f.Name+" has a statement that is not about rows (SET, LOCK, NOTIFY and the like)", "Leave it to the application.")
 		}
@@ -141,6 +153,9 @@ func (d *differ) table(r *catalog.Relation) (*catalog.Table, error) {
 			return nil, err
 		}
 		wishes[i] = d.wish(r, a)
+		if was := old.Find(a.Num); was != nil && !was.Clear && d.makes(r, a) && !d.rows.Empty[r.OID] {
+			wishes[i].Surrogate = false // its values may be an application's
+		}
 	}
 	if old == nil {
 		if err := d.policy.CheckTable(r.Schema, r.Name, wishes); err != nil {
@@ -165,14 +180,11 @@ func (d *differ) table(r *catalog.Relation) (*catalog.Table, error) {
 
 // column makes the next version of one column. What was sealed stays sealed
 // whatever the policy's defaults say later, except a foreign key to a clear
-// surrogate key; what was clear stays so.
+// surrogate key, and a surrogate key of an empty table; what was clear stays so.
 func column(t, old *catalog.Table, a *catalog.Attribute, p policy.Protection, w policy.Column) *catalog.Column {
 	c := &catalog.Column{Num: a.Num, Name: a.Name, Type: a.Type, Clear: p.Clear}
 	c.Carry(carriers(p))
-	var was *catalog.Column
-	if old != nil {
-		was = old.Column(a.Num)
-	}
+	was := old.Find(a.Num)
 	if was == nil {
 		t.NextAttr++
 		c.ID = t.NextAttr
@@ -262,8 +274,7 @@ func (d *differ) surrogate(r *catalog.Relation, num int16, depth int) bool {
 	if a == nil || depth > 8 {
 		return false
 	}
-	if a.Identity != 0 || (a.Sequence != 0 && ownedBy(d.after.Sequence(a.Sequence), r.OID, num)) ||
-		(a.TypeName == "uuid" && a.Default == "gen_random_uuid()") {
+	if d.makes(r, a) {
 		return true
 	}
 	for _, k := range r.Constraints {
@@ -278,6 +289,13 @@ func (d *differ) surrogate(r *catalog.Relation, num int16, depth int) bool {
 		}
 	}
 	return false
+}
+
+// makes reports whether a column's own values are made by identity, serial or
+// a uuid default.
+func (d *differ) makes(r *catalog.Relation, a *catalog.Attribute) bool {
+	return a.Identity != 0 || (a.Sequence != 0 && ownedBy(d.after.Sequence(a.Sequence), r.OID, a.Num)) ||
+		(a.TypeName == "uuid" && a.Default == "gen_random_uuid()")
 }
 
 // isClear asks whether a referenced column is, or will be, clear.
@@ -315,7 +333,7 @@ func (d *differ) identity(t *catalog.Table) {
 // generation gives a table whose physical form changes its next generation.
 func (d *differ) generation(t *catalog.Table) {
 	old := d.before.Table(t.Relation.OID)
-	if old != nil && (!sameForm(old, t) || d.rewritten[t.Relation.OID]) {
+	if old != nil && (!sameForm(old, t) || d.rows.Rewritten[t.Relation.OID]) {
 		t.Generation = old.Generation + 1
 	}
 }

@@ -14,12 +14,41 @@ func (d *differ) run(provider, format string, args ...any) {
 	d.steps = append(d.steps, Step{Provider: provider, SQL: fmt.Sprintf(format, args...)})
 }
 
-func (d *differ) schemas() {
+// renames follows schemas that have another name: all that they hold goes with them.
+func (d *differ) renames() error {
+	to := map[string]string{}
 	for _, s := range d.after.Schemas {
-		if !slices.Contains(d.before.Logical.Schemas, s) {
-			d.run(d.provider, "CREATE SCHEMA %s", sqlast.Quote(s))
+		for _, was := range d.before.Logical.Schemas {
+			if was.OID == s.OID && was.Name != s.Name {
+				if slices.ContainsFunc(d.before.Tables, func(t *catalog.Table) bool { return t.Schema == was.Name && t.Provider != d.provider }) {
+					return clarus.Refuse("renaming schema "+was.Name+", which has tables at another provider than the default one", "Make another schema, and move the tables there by SET SCHEMA.")
+				}
+				d.run(d.provider, "ALTER SCHEMA %s RENAME TO %s", sqlast.Quote(was.Name), sqlast.Quote(s.Name))
+				to[was.Name] = s.Name
+			}
 		}
 	}
+	d.before = d.before.Moved(to)
+	return nil
+}
+
+func (d *differ) schemas() {
+	for _, s := range d.after.Schemas {
+		switch {
+		case hasSchema(d.before.Logical.Schemas, s.Name):
+		case s.Name == public: // it may be there: it is never dropped
+			d.run(d.provider, "CREATE SCHEMA IF NOT EXISTS public")
+		default:
+			d.run(d.provider, "CREATE SCHEMA %s", sqlast.Quote(s.Name))
+		}
+	}
+}
+
+// public is the schema that every database has, and that belongs to its owner.
+const public = "public"
+
+func hasSchema(list []catalog.Schema, name string) bool {
+	return slices.ContainsFunc(list, func(s catalog.Schema) bool { return s.Name == name })
 }
 
 // sequences are kept at the default provider under their logical names.
@@ -34,8 +63,11 @@ func (d *differ) sequences() error {
 			d.run(d.provider, "CREATE SEQUENCE %s %s", name, shape(s))
 			continue
 		}
-		if old.Schema != s.Schema || old.Name != s.Name {
-			d.run(d.provider, "ALTER SEQUENCE %s RENAME TO %s", sqlast.Qualify(old.Schema, old.Name), sqlast.Quote(s.Name))
+		if old.Schema != s.Schema {
+			d.run(d.provider, "ALTER SEQUENCE %s SET SCHEMA %s", sqlast.Qualify(old.Schema, old.Name), sqlast.Quote(s.Schema))
+		}
+		if old.Name != s.Name {
+			d.run(d.provider, "ALTER SEQUENCE %s RENAME TO %s", sqlast.Qualify(s.Schema, old.Name), sqlast.Quote(s.Name))
 		}
 		if shape(old) != shape(s) {
 			d.run(d.provider, "ALTER SEQUENCE %s %s", name, shape(s))
@@ -190,8 +222,8 @@ func (d *differ) dropLast() {
 		}
 	}
 	for _, s := range d.before.Logical.Schemas {
-		if !slices.Contains(d.after.Schemas, s) {
-			d.run(d.provider, "DROP SCHEMA %s", sqlast.Quote(s))
+		if s.Name != public && !hasSchema(d.after.Schemas, s.Name) {
+			d.run(d.provider, "DROP SCHEMA %s", sqlast.Quote(s.Name))
 		}
 	}
 }

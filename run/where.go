@@ -114,13 +114,13 @@ func (w *writer) probe(m plan.Match, p plan.Probe) string {
 			return ""
 		}
 		format, value = w.args.format(p.Param-1), w.args.Values[p.Param-1]
-		if m.By != nil && format == 0 && value != nil {
-			format, value = 1, w.args.Binary[p.Param-1]
-		}
-		if m.Column != nil && m.Column.Enum != nil {
+		switch {
+		case m.Column != nil && m.Column.Enum != nil:
 			// A label in either format. One that the type does not have equals nothing, and the twin will say so.
 			format = 1
 			value, _ = m.Column.Enum.Stored(value)
+		case m.By != nil && format == 0 && value != nil:
+			format, value = 1, w.args.Binary[p.Param-1]
 		}
 	}
 	if m.By != nil {

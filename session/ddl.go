@@ -123,6 +123,16 @@ func (s *Session) schema(ctx context.Context, permit gate.Permit, st *sqlast.Sta
 	if form.Refuse != "" {
 		return "", clarus.Refuse(form.Refuse, "See docs/limits.md.")
 	}
+	if form.Alone != "" {
+		if s.block || s.several {
+			return "", &pgwire.ServerError{Severity: "ERROR", Code: "25001", Message: form.Alone + " cannot run inside a transaction block"}
+		}
+		once, err := st.Once()
+		if err != nil {
+			return "", err
+		}
+		return s.change(ctx, permit, once)
+	}
 	as, err := st.CreateAs()
 	if err != nil {
 		return "", err
@@ -213,7 +223,7 @@ func (s *Session) onTwin(ctx context.Context, sql string) (tag string, err error
 
 // loadFor loads the tables whose rows take part in a schema statement, such as
 // those that a new constraint is checked against.
-func (s *Session) loadFor(ctx context.Context, permit gate.Permit, st *sqlast.Statement, form sqlast.DDLForm) (map[clarus.DatasetID]bool, error) {
+func (s *Session) loadFor(ctx context.Context, permit gate.Permit, st *sqlast.Statement, form sqlast.DDLForm) (map[clarus.DatasetID]int, error) {
 	c := s.ddl
 	var tables []*catalog.Table
 	if form.Data {
@@ -224,20 +234,41 @@ func (s *Session) loadFor(ctx context.Context, permit gate.Permit, st *sqlast.St
 		}
 		tables = found
 	}
+	if form.Linked {
+		tables = append(tables, linked(c.catalog, tables)...)
+	}
 	if form.Typed {
 		tables = slices.DeleteFunc(slices.Clone(c.catalog.Tables), func(t *catalog.Table) bool { return !t.Typed() })
 	}
 	return s.fill(ctx, permit, c.catalog, tables, false)
 }
 
-// fill loads tables whole into the transaction's scratch database; with more,
-// beside those that it holds.
-func (s *Session) fill(ctx context.Context, permit gate.Permit, cat *catalog.Catalog, tables []*catalog.Table, more bool) (map[clarus.DatasetID]bool, error) {
-	loaded := map[clarus.DatasetID]bool{}
+// linked are the tables that foreign keys lead to from tables, or from which
+// they lead there.
+func linked(c *catalog.Catalog, tables []*catalog.Table) (list []*catalog.Table) {
+	for _, t := range c.Tables {
+		for _, k := range t.Relation.Constraints {
+			if k.Kind != 'f' {
+				continue
+			}
+			if ref := c.Table(k.Ref); slices.Contains(tables, t) {
+				list = append(list, ref)
+			} else if slices.Contains(tables, ref) {
+				list = append(list, t)
+			}
+		}
+	}
+	return list
+}
+
+// fill loads tables whole into the transaction's scratch database, and tells how
+// many rows each has; with more, beside those that it holds.
+func (s *Session) fill(ctx context.Context, permit gate.Permit, cat *catalog.Catalog, tables []*catalog.Table, more bool) (map[clarus.DatasetID]int, error) {
+	loaded := map[clarus.DatasetID]int{}
 	var fetches []plan.Fetch
 	for _, t := range tables {
-		if !loaded[t.ID] {
-			loaded[t.ID] = true
+		if _, ok := loaded[t.ID]; !ok {
+			loaded[t.ID] = 0
 			fetches = append(fetches, plan.Fetch{Table: t})
 		}
 	}
@@ -257,24 +288,35 @@ func (s *Session) fill(ctx context.Context, permit gate.Permit, cat *catalog.Cat
 	if err != nil {
 		return nil, err
 	}
+	for _, r := range rows {
+		loaded[r.Table.ID] = len(r.Rows)
+	}
 	return loaded, run.Load(s.ddl.scratch.Scratch, rows, more)
 }
 
 // follow brings the provider in step with what the statement did to the twin's
 // schema.
-func (s *Session) follow(ctx context.Context, permit gate.Permit, before *catalog.Catalog, loaded map[clarus.DatasetID]bool, rewritten map[uint32]bool) error {
+func (s *Session) follow(ctx context.Context, permit gate.Permit, before *catalog.Catalog, loaded map[clarus.DatasetID]int, rewritten map[uint32]bool) error {
 	c := s.ddl
 	l, err := c.scratch.Introspect()
 	if err != nil {
 		return err
 	}
-	ch, err := ddl.Diff(c.base.Catalog, before, l, s.db.Policy, s.db.Provider.Name(), rewritten)
+	rows := ddl.Rows{Rewritten: rewritten, Empty: map[uint32]bool{}}
+	for _, t := range before.Tables {
+		n, ok := loaded[t.ID]
+		rows.Empty[t.Relation.OID] = ok && n == 0
+	}
+	ch, err := ddl.Diff(c.base.Catalog, before, l, s.db.Policy, s.db.Provider.Name(), rows)
 	if err != nil {
 		return err
 	}
 	var missing []*catalog.Table
 	for _, step := range ch.Steps {
-		if step.Rewrite != nil && !loaded[step.Rewrite.From.ID] {
+		if step.Rewrite == nil {
+			continue
+		}
+		if _, ok := loaded[step.Rewrite.From.ID]; !ok {
 			missing = append(missing, step.Rewrite.From)
 		}
 	}

@@ -298,7 +298,7 @@ func (s *Session) maintain(ctx context.Context, st *sqlast.Statement) (string, e
 	if !ok {
 		return "", clarus.Refuse("this form of maintenance is not supported", "Use plain VACUUM or ANALYZE.")
 	}
-	if s.block && tag == "VACUUM" {
+	if (s.block || s.several) && tag == "VACUUM" {
 		return "", &pgwire.ServerError{Severity: "ERROR", Code: "25001", Message: "VACUUM cannot run inside a transaction block"}
 	}
 	tables, err := s.resolve(ctx, names, false)
@@ -328,12 +328,12 @@ func (s *Session) maintain(ctx context.Context, st *sqlast.Statement) (string, e
 
 // explain shows how a statement would be carried out.
 func (s *Session) explain(ctx context.Context, p *portal, row func([]byte) error) (string, error) {
-	text, options, err := p.st.st.Explained()
+	text, odd, err := p.st.st.Explained()
 	if err != nil {
 		return "", err
 	}
-	if len(options) > 0 {
-		return "", clarus.Refuse("EXPLAIN with options is not supported", "Use plain EXPLAIN.")
+	if odd != "" {
+		return "", clarus.Refuse("EXPLAIN ("+odd+") is not supported", "Use plain EXPLAIN.")
 	}
 	list, err := sqlast.Parse(text)
 	if err != nil || len(list) != 1 {

@@ -34,14 +34,14 @@ func (f DatabaseForm) String() string {
 
 // DatabaseForm takes a Database statement apart.
 func (s *Statement) DatabaseForm() DatabaseForm {
-	if d := s.node.GetDropdbStmt(); d != nil {
+	if d := s.tree().GetDropdbStmt(); d != nil {
 		f := DatabaseForm{Name: d.Dbname, IfExists: d.MissingOk}
 		for _, o := range d.Options {
 			f.Force = f.Force || o.GetDefElem().GetDefname() == "force"
 		}
 		return f
 	}
-	c := s.node.GetCreatedbStmt()
+	c := s.tree().GetCreatedbStmt()
 	f := DatabaseForm{Name: c.Dbname, Create: true}
 	if strings.HasPrefix(c.Dbname, "clarus") {
 		f.Refuse = "names of databases that begin with clarus are reserved"

@@ -1,6 +1,7 @@
 package sqlast
 
 import (
+	"slices"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -11,6 +12,8 @@ import (
 type DDLForm struct {
 	Tag    string // as PostgreSQL's command tag, for messages
 	Data   bool   // rows of existing tables take part: they are loaded before it runs
+	Linked bool   // with Data: so do those of tables that foreign keys link with them
+	Alone  string // the command, if it cannot run in a transaction block
 	Typed  bool   // so do those of all tables with columns of types made by users
 	Refuse string // why this form is refused, if it is
 }
@@ -24,9 +27,13 @@ func ddlForm(n *pg.Node) *DDLForm {
 	case *pg.Node_CreateStmt:
 		return createTable(v.CreateStmt)
 	case *pg.Node_IndexStmt:
-		return &DDLForm{Tag: "CREATE INDEX", Data: v.IndexStmt.Unique, Refuse: refuseIndex(v.IndexStmt)}
+		f := &DDLForm{Tag: "CREATE INDEX", Data: v.IndexStmt.Unique, Refuse: refuseIndex(v.IndexStmt)}
+		if v.IndexStmt.Concurrent {
+			f.Alone = "CREATE INDEX CONCURRENTLY"
+		}
+		return f
 	case *pg.Node_AlterTableStmt:
-		return &DDLForm{Tag: "ALTER TABLE", Data: true, Refuse: refuseAlter(v.AlterTableStmt)}
+		return &DDLForm{Tag: "ALTER TABLE", Data: true, Linked: checksKeys(v.AlterTableStmt), Refuse: refuseAlter(v.AlterTableStmt)}
 	case *pg.Node_RenameStmt:
 		return renameForm(v.RenameStmt)
 	case *pg.Node_DropStmt:
@@ -45,6 +52,10 @@ func ddlForm(n *pg.Node) *DDLForm {
 		return createAs(leftmost(v.SelectStmt).IntoClause)
 	case *pg.Node_CreateTableAsStmt:
 		return createTableAs(v.CreateTableAsStmt)
+	case *pg.Node_AlterObjectSchemaStmt:
+		return setSchemaForm(v.AlterObjectSchemaStmt)
+	case *pg.Node_CreateExtensionStmt:
+		return extensionForm(v.CreateExtensionStmt)
 	case *pg.Node_CreateEnumStmt:
 		return form("CREATE TYPE")
 	case *pg.Node_AlterEnumStmt:
@@ -113,10 +124,7 @@ func createTable(c *pg.CreateStmt) *DDLForm {
 }
 
 func refuseIndex(i *pg.IndexStmt) string {
-	switch {
-	case i.Concurrent:
-		return "CREATE INDEX CONCURRENTLY is not supported"
-	case i.TableSpace != "":
+	if i.TableSpace != "" {
 		return "tablespaces are not supported"
 	}
 	return ""
@@ -129,17 +137,46 @@ var alterCommands = map[pg.AlterTableType]bool{
 	pg.AlterTableType_AT_AddConstraint: true, pg.AlterTableType_AT_DropConstraint: true, pg.AlterTableType_AT_ValidateConstraint: true,
 	pg.AlterTableType_AT_ChangeOwner: true, pg.AlterTableType_AT_EnableRowSecurity: true, pg.AlterTableType_AT_DisableRowSecurity: true,
 	pg.AlterTableType_AT_ForceRowSecurity: true, pg.AlterTableType_AT_NoForceRowSecurity: true,
+	pg.AlterTableType_AT_AddIdentity: true, pg.AlterTableType_AT_SetIdentity: true, pg.AlterTableType_AT_DropIdentity: true,
+	pg.AlterTableType_AT_AlterConstraint: true, pg.AlterTableType_AT_DropExpression: true,
+	// What follows concerns how a server stores and plans: it shows in the catalogue and changes no answer.
+	pg.AlterTableType_AT_SetStatistics: true, pg.AlterTableType_AT_SetOptions: true, pg.AlterTableType_AT_ResetOptions: true,
+	pg.AlterTableType_AT_SetStorage: true, pg.AlterTableType_AT_SetCompression: true, pg.AlterTableType_AT_ClusterOn: true,
+	pg.AlterTableType_AT_DropCluster: true, pg.AlterTableType_AT_SetRelOptions: true, pg.AlterTableType_AT_ResetRelOptions: true,
+	pg.AlterTableType_AT_ReplicaIdentity: true,
+}
+
+func setSchemaForm(a *pg.AlterObjectSchemaStmt) *DDLForm {
+	f := &DDLForm{Tag: "ALTER", Data: a.ObjectType == pg.ObjectType_OBJECT_TABLE}
+	switch a.ObjectType {
+	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_SEQUENCE, pg.ObjectType_OBJECT_FUNCTION,
+		pg.ObjectType_OBJECT_TYPE, pg.ObjectType_OBJECT_DOMAIN:
+	default:
+		f.Refuse = "this form of SET SCHEMA is not supported"
+	}
+	return f
+}
+
+// extensionForm takes what many scripts begin with: plpgsql is there always.
+func extensionForm(c *pg.CreateExtensionStmt) *DDLForm {
+	f := &DDLForm{Tag: "CREATE EXTENSION"}
+	if c.Extname != "plpgsql" || !c.IfNotExists {
+		f.Refuse = "extensions are not supported"
+	}
+	return f
 }
 
 func refuseAlter(a *pg.AlterTableStmt) string {
 	switch a.Objtype {
-	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_SEQUENCE:
+	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_SEQUENCE, pg.ObjectType_OBJECT_INDEX:
 	default:
 		return "this form of ALTER is not supported"
 	}
 	for _, c := range a.Cmds {
 		if cmd := c.GetAlterTableCmd(); cmd == nil || !alterCommands[cmd.Subtype] {
 			return "this sub-command of ALTER TABLE is not supported"
+		} else if cmd.Subtype == pg.AlterTableType_AT_SetIdentity && restarts(cmd.Def.GetList()) {
+			return "RESTART of an identity column is not supported"
 		}
 	}
 	return ""
@@ -150,11 +187,11 @@ func renameForm(r *pg.RenameStmt) *DDLForm {
 	switch r.RenameType {
 	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_COLUMN, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_INDEX,
 		pg.ObjectType_OBJECT_TABCONSTRAINT, pg.ObjectType_OBJECT_SEQUENCE, pg.ObjectType_OBJECT_FUNCTION, pg.ObjectType_OBJECT_POLICY,
-		pg.ObjectType_OBJECT_TYPE, pg.ObjectType_OBJECT_DOMAIN, pg.ObjectType_OBJECT_DOMCONSTRAINT:
+		pg.ObjectType_OBJECT_TYPE, pg.ObjectType_OBJECT_DOMAIN, pg.ObjectType_OBJECT_DOMCONSTRAINT, pg.ObjectType_OBJECT_SCHEMA:
 	default:
 		f.Refuse = "this form of RENAME is not supported"
 	}
-	if strings.HasPrefix(r.Newname, "clarus_") {
+	if strings.HasPrefix(r.Newname, "clarus_") || r.RenameType == pg.ObjectType_OBJECT_SCHEMA && strings.HasPrefix(r.Newname, "clarus") {
 		f.Refuse = "names that begin with clarus_ are reserved"
 	}
 	return f
@@ -166,7 +203,7 @@ func dropForm(d *pg.DropStmt) *DDLForm {
 	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_INDEX, pg.ObjectType_OBJECT_SEQUENCE,
 		pg.ObjectType_OBJECT_FUNCTION, pg.ObjectType_OBJECT_PROCEDURE, pg.ObjectType_OBJECT_SCHEMA, pg.ObjectType_OBJECT_POLICY:
 		if d.Concurrent {
-			f.Refuse = "DROP INDEX CONCURRENTLY is not supported"
+			f.Alone = "DROP INDEX CONCURRENTLY"
 		}
 		f.Typed = d.RemoveType == pg.ObjectType_OBJECT_SCHEMA && d.Behavior == pg.DropBehavior_DROP_CASCADE
 	case pg.ObjectType_OBJECT_TYPE, pg.ObjectType_OBJECT_DOMAIN:
@@ -203,11 +240,29 @@ func functionForm(c *pg.CreateFunctionStmt) *DDLForm {
 
 func schemaForm(c *pg.CreateSchemaStmt) *DDLForm {
 	f := &DDLForm{Tag: "CREATE SCHEMA"}
-	switch {
-	case len(c.SchemaElts) > 0:
-		f.Refuse = "CREATE SCHEMA with elements is not supported"
-	case strings.HasPrefix(c.Schemaname, "clarus"):
+	for _, e := range c.SchemaElts {
+		if part := ddlForm(e); part == nil {
+			f.Refuse = "this element of CREATE SCHEMA is not supported"
+		} else if part.Refuse != "" {
+			f.Refuse = part.Refuse
+		}
+	}
+	if strings.HasPrefix(c.Schemaname, "clarus") {
 		f.Refuse = "schema names that begin with clarus are reserved"
 	}
 	return f
+}
+
+// checksKeys reports whether foreign keys that exist are checked anew.
+func checksKeys(a *pg.AlterTableStmt) bool {
+	return slices.ContainsFunc(a.Cmds, func(n *pg.Node) bool {
+		t := n.GetAlterTableCmd().GetSubtype()
+		return t == pg.AlterTableType_AT_AlterColumnType || t == pg.AlterTableType_AT_ValidateConstraint
+	})
+}
+
+// restarts reports whether options of a sequence set where it goes on: the
+// provider's counts, not the twin's.
+func restarts(options *pg.List) bool {
+	return slices.ContainsFunc(options.GetItems(), func(o *pg.Node) bool { return o.GetDefElem().GetDefname() == "restart" })
 }

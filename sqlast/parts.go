@@ -177,16 +177,27 @@ func (s *Statement) SetText() (string, error) {
 	return c.Print()
 }
 
-// Explained returns the statement that an Explain explains, and whether
-// options were given.
-func (s *Statement) Explained() (string, []string, error) {
+// Explained returns the statement that an Explain explains, and an option
+// that asks for more than a plan's description; "" if there is none.
+func (s *Statement) Explained() (text, odd string, err error) {
 	e := s.tree().GetExplainStmt()
-	var options []string
 	for _, o := range e.Options {
-		options = append(options, o.GetDefElem().GetDefname())
+		name, value := strings.ToLower(o.GetDefElem().GetDefname()), strings.ToLower(optionText(o.GetDefElem().GetArg()))
+		off := value == "false" || value == "off" || value == "0"
+		switch name {
+		case "verbose", "costs", "settings", "summary", "timing":
+		case "format":
+			if value != "text" {
+				odd = "FORMAT"
+			}
+		default: // what runs the statement
+			if !off {
+				odd = strings.ToUpper(name)
+			}
+		}
 	}
-	text, err := print(e.Query)
-	return text, options, err
+	text, err = print(e.Query)
+	return text, odd, err
 }
 
 // DeallocateName is the prepared statement's name; "" for ALL.

@@ -73,6 +73,23 @@ func (s *Statement) tree() *pg.Node {
 	return s.node
 }
 
+// Once is the statement without CONCURRENTLY, which says how an index is made
+// or dropped, not which.
+func (s *Statement) Once() (*Statement, error) {
+	c, err := s.Clone()
+	if err != nil {
+		return nil, err
+	}
+	switch v := c.node.Node.(type) {
+	case *pg.Node_IndexStmt:
+		v.IndexStmt.Concurrent = false
+	case *pg.Node_DropStmt:
+		v.DropStmt.Concurrent = false
+	}
+	c.Text, err = c.Print()
+	return c, err
+}
+
 // Print deparses the statement, without comments.
 func (s *Statement) Print() (string, error) { return print(s.tree()) }
 

@@ -85,7 +85,7 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s
 LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
 WHERE true` + mine
 
-const schemasSQL = `SELECT coalesce(json_agg(n.nspname ORDER BY n.oid), '[]') FROM pg_namespace n WHERE n.nspname <> 'public'` + mine
+const schemasSQL = `SELECT coalesce(json_agg(json_build_object('OID', n.oid::bigint, 'Name', n.nspname) ORDER BY n.oid), '[]') FROM pg_namespace n WHERE true` + mine
 
 // impure matches the text of a function that may read or write rows, draw from
 // a sequence, or run text that is not there yet. Too many matches cost time only.
@@ -102,7 +102,9 @@ g AS MATERIALIZED (SELECT f.oid, f.proname, f.src ~* '` + acting + `' AS acts, l
   AND NOT EXISTS (SELECT FROM f o WHERE f.src ~* ('\m' || regexp_replace(o.proname, '\W', '\\\&', 'g') || '\M')) AS pure FROM f)
 `
 
-const functionsSQL = functionsCTE + `SELECT coalesce(json_agg(json_build_object('OID', oid::bigint, 'Name', proname, 'Pure', pure, 'Acts', acts) ORDER BY oid), '[]')
+const functionsSQL = functionsCTE + `SELECT coalesce(json_agg(json_build_object('OID', oid::bigint, 'Name', proname, 'Pure', pure, 'Acts', acts,
+  'Domain', EXISTS (SELECT FROM pg_depend p JOIN pg_constraint k ON k.oid = p.objid AND k.contypid <> 0
+    WHERE p.classid = 'pg_constraint'::regclass AND p.refclassid = 'pg_proc'::regclass AND p.refobjid = x.oid)) ORDER BY oid), '[]')
 FROM (SELECT oid, proname, pure, acts FROM g UNION ALL SELECT oid, proname, true, false FROM pg_proc WHERE oid = to_regprocedure('pg_clarus.show_all_settings()')) x`
 
 // Introspect reads the logical schema as this scratch database holds it.
