@@ -273,8 +273,9 @@ func (d *Databases) Open(ctx context.Context, configured []string, awaited func(
 // at describes the database of a place.
 func (d *Databases) at(p Place) (*Database, error) {
 	db, err := d.describe(p.Name, p.Provider)
-	if err == nil {
-		db.Pin, db.Physical, db.Number = d.pin, p.Physical, p.Number
+	if err != nil {
+		return nil, err
 	}
-	return db, err
+	db.settleAt(p, d.pin)
+	return db, db.alone()
 }

@@ -35,7 +35,10 @@ func (d *Databases) Make(ctx context.Context, name, options string, from *Databa
 	}
 	p := Place{Name: name, Provider: db.Provider.Name(), Number: number(), State: making}
 	p.Physical = physical(name, p.Number)
-	db.Pin, db.Physical, db.Number = d.pin, p.Physical, p.Number
+	db.settleAt(p, d.pin)
+	if err := db.alone(); err != nil {
+		return err
+	}
 	if err := d.put(p); err != nil {
 		return err
 	}
@@ -70,6 +73,9 @@ func (d *Databases) Drop(ctx context.Context, name string, force bool) error {
 	db := d.Get(name)
 	if db == nil {
 		return Missing(name)
+	}
+	if db.Several() {
+		return clarus.Refuse("DROP DATABASE of one that may have tables at several providers", "Drop its tables, and then its databases at the providers.")
 	}
 	if err := d.clear(ctx, name, force); err != nil {
 		return err
@@ -260,6 +266,23 @@ func physical(name string, number uint32) string {
 		name = strings.ToValidUTF8(name[:len(name)-1], "")
 	}
 	return name + suffix
+}
+
+// settleAt makes a database that of a place. It has no annexes: names there
+// tell databases of one provider apart by the physical database alone.
+func (d *Database) settleAt(p Place, pin Pin) {
+	d.Pin, d.Physical, d.Number, d.Annexes = pin, p.Physical, p.Number, nil
+}
+
+// alone refuses a policy that places tables at other providers.
+func (d *Database) alone() error {
+	for _, name := range d.Policy.Providers() {
+		if name != d.Provider.Name() {
+			return clarus.Refuse("a database made by SQL whose policy places tables at provider "+name+", beside "+d.Provider.Name(),
+				"Make the databases at the providers yourself, and name this one in the configuration.")
+		}
+	}
+	return nil
 }
 
 // abandon gives up what the twin has of a database.
