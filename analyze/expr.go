@@ -1,5 +1,7 @@
 package analyze
 
+import "encoding/binary"
+
 // expr reads an expression; what it does not understand makes the query odd.
 func (r *queryReader) expr(n *node) *Expr {
 	if r.depth++; r.depth > maxDepth {
@@ -25,6 +27,9 @@ func (r *queryReader) expr(n *node) *Expr {
 		}
 		if n.field("funcretset").bool() || n.field("funcvariadic").bool() {
 			break
+		}
+		if seq := r.drawn(n); seq != 0 {
+			return &Expr{Kind: NextValue, Type: typeInt8, Sequence: seq, Checked: true}
 		}
 		return &Expr{Kind: Call, Type: n.field("funcresulttype").oid(), Func: n.field("funcid").oid(), Args: r.list(n.field("args"))}
 	case "OPEXPR":
@@ -55,9 +60,32 @@ func (r *queryReader) expr(n *node) *Expr {
 		return &Expr{Kind: Relabel, Type: n.field("resulttype").oid(), Args: []*Expr{r.expr(n.field("arg"))}}
 	case "AGGREF":
 		return r.aggregate(n)
+	case "NEXTVALUEEXPR":
+		if r.writes {
+			return &Expr{Kind: NextValue, Type: n.field("typeId").oid(), Sequence: n.field("seqid").oid()}
+		}
+	case "SQLVALUEFUNCTION":
+		if r.writes && SQLValue(n.field("op").num()) == CurrentTimestamp {
+			return &Expr{Kind: Timestamp, Type: typeTimestamptz}
+		}
 	}
 	r.odd = true
 	return &Expr{}
+}
+
+const funcNextval = 1574
+
+// drawn returns the sequence of a nextval('constant'), or 0.
+func (r *queryReader) drawn(n *node) uint32 {
+	args := n.field("args").kids
+	if !r.writes || n.field("funcid").oid() != funcNextval || len(args) != 1 || !args[0].is("CONST") || args[0].field("constisnull").text != "false" {
+		return 0
+	}
+	mem, ok := raw(args[0].field("constvalue"))
+	if !ok || len(mem) != 8 {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(fromDatum(mem, 4))
 }
 
 func (r *queryReader) list(n *node) []*Expr {
@@ -75,6 +103,9 @@ func (r *queryReader) variable(n *node) *Expr {
 	if n.field("varlevelsup").text != "0" || rti < 1 || rti > len(r.rtable) || attr < 1 {
 		r.odd = true // also system columns and whole rows
 		return &Expr{}
+	}
+	if rte := &r.rtable[rti-1]; r.given != nil && rte.field("rtekind").num() == rteValues && attr <= len(r.given) {
+		return r.expr(&r.given[attr-1])
 	}
 	if r.Tables[rti] != 0 {
 		return &Expr{Kind: Column, Type: n.field("vartype").oid(), Table: rti, Attr: int16(attr)}

@@ -14,7 +14,7 @@ func (st *Statement) outline(q *node) {
 	st.HasLimit = q.field("limitCount").present() || q.field("limitOffset").present()
 	st.HasSetOps = q.field("setOperations").present()
 	st.HasConflict = q.field("onConflict").present()
-	st.Query = queryOf(q)
+	st.Query, st.Write = queryOf(q), writeOf(q)
 	st.Targets = targets(q, q.field("targetList"))
 	st.Conflict = targets(q, q.field("onConflict").field("onConflictSet"))
 	st.Returning = targets(q, q.field("returningList"))

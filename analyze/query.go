@@ -71,6 +71,8 @@ const (
 	IsNotNull
 	Relabel   // Args[0] as binary-compatible Type
 	Aggregate // Func over Args, none: count(*)
+	NextValue // a draw from Sequence; of a Write only
+	Timestamp // CURRENT_TIMESTAMP; of a Write only
 )
 
 // An Expr is an expression that is understood. Type is its type.
@@ -86,6 +88,8 @@ type Expr struct {
 	List     []Operand
 	Distinct bool  // Aggregate: over different values
 	Filter   *Expr // Aggregate: FILTER (WHERE ...)
+	Sequence uint32
+	Checked  bool // NextValue: PostgreSQL asks whether the user may use the sequence
 }
 
 // queryOf returns the Query of a block, or nil.
@@ -132,6 +136,8 @@ type queryReader struct {
 	rtable []node
 	depth  int
 	odd    bool
+	writes bool   // it is a Write
+	given  []node // the row of VALUES that columns of it stand for
 }
 
 func (r *queryReader) tables() {

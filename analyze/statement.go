@@ -71,8 +71,9 @@ type Statement struct {
 	// else: no view, sub-query, sublink, CTE, set operation, function in FROM,
 	// several rows of VALUES, TABLESAMPLE, row security, MERGE, CURRENT OF.
 	Simple bool
-	// Query is the statement's whole meaning, or nil.
+	// Query or Write is the statement's whole meaning; nil if it has another.
 	Query *Query
+	Write *Write
 }
 
 // A RegConst is a constant that names an object of the database, such as the

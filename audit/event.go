@@ -89,12 +89,13 @@ const (
 	ClassPass     Class = "pass"
 	ClassPush     Class = "push"
 	ClassRefine   Class = "refine"
+	ClassDirect   Class = "direct"
 	ClassResidual Class = "residual"
 	ClassTwin     Class = "twin"
 	ClassRefuse   Class = "refuse"
 )
 
-var classes = []Class{"", ClassPass, ClassPush, ClassRefine, ClassResidual, ClassTwin, ClassRefuse}
+var classes = []Class{"", ClassPass, ClassPush, ClassRefine, ClassDirect, ClassResidual, ClassTwin, ClassRefuse}
 
 // An Outcome is how far the action came.
 type Outcome string

@@ -156,3 +156,40 @@ func TestFitIsPostgres(t *testing.T) {
 		})
 	}
 }
+
+// TestCastIsPostgres holds Cast against the server's casts.
+func TestCastIsPostgres(t *testing.T) {
+	db := startPostgres(t)
+	for i, k := range kinds {
+		if k.oid == pgvalue.BPCharOID {
+			continue
+		}
+		fill(t, db, i, k, 100)
+		values := db.query(t, fmt.Sprintf("select encode(%s(v),'hex') from s%d order by n", k.send, i))
+		for _, to := range kinds {
+			if to.oid == k.oid {
+				continue
+			}
+			name := strings.TrimSuffix(to.name, "(8)")
+			if to.oid == pgvalue.BPCharOID {
+				name = "bpchar"
+			}
+			known := 0
+			for _, row := range values {
+				if _, ok := pgvalue.Cast(k.oid, to.oid, unhex(t, row[0])); ok {
+					known++
+				}
+			}
+			if known == 0 {
+				continue
+			}
+			rows := db.query(t, fmt.Sprintf(`create or replace function cast%[1]d(v %[2]s) returns %[3]s language plpgsql as $$ begin return v::%[3]s; exception when others then return null; end $$;
+				select encode(%[4]s(v),'hex'), encode(%[5]s(cast%[1]d(v)),'hex') from s%[1]d order by n; drop function cast%[1]d`, i, k.name, name, k.send, to.send))
+			for _, row := range rows[1 : len(rows)-1] { // between the tags of the other commands
+				if got, ok := pgvalue.Cast(k.oid, to.oid, unhex(t, row[0])); ok && hex.EncodeToString(got) != row[1] {
+					t.Errorf("Cast(%s, %s, %s) = %x, PostgreSQL says %q", k.name, name, row[0], got, row[1])
+				}
+			}
+		}
+	}
+}

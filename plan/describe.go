@@ -1,19 +1,32 @@
 package plan
 
+import (
+	"fmt"
+
+	"github.com/clarus-project/clarus/analyze"
+)
+
 // Probed lists the parameters, from 1, that are compared as tags: their values
 // are needed in binary format.
 func (p *Plan) Probed() []int {
-	var list []int
-	if p.Class == Push {
-		for _, s := range p.Pushed.Params {
-			if s.Column != nil && s.Param > 0 {
-				list = append(list, s.Param)
-			}
-		}
-		return list
+	if p.Class == Direct {
+		return p.Write.Change.probed()
 	}
+	if p.Class == Push {
+		return p.Pushed.probed()
+	}
+	var list []int
 	for _, f := range p.Fetches {
 		list = probed(f.Where, list)
+	}
+	return list
+}
+
+func (p *Pushed) probed() (list []int) {
+	for _, s := range p.Params {
+		if s.Column != nil && s.Param > 0 {
+			list = append(list, s.Param)
+		}
 	}
 	return list
 }
@@ -50,6 +63,15 @@ func (p *Plan) Describe(preview func(Fetch) string) []string {
 		lines = append(lines, "  At "+p.Provider+": "+p.SQL)
 	case Push:
 		lines = append(lines, "  At "+p.Provider+": "+p.Pushed.SQL, "  Opened on this side as the rows come")
+	case Direct:
+		for _, seq := range p.Sequences {
+			lines = append(lines, fmt.Sprintf("  Drawn at %s first: sequence %d", p.Provider, seq))
+		}
+		sql := p.Write.Change.SQL
+		if p.Write.Command == analyze.Insert {
+			sql = Insert(p.Write.Table, len(p.Write.Rows)) + p.Write.Conflict
+		}
+		lines = append(lines, "  At "+p.Provider+": "+sql, "  Values are sealed on this side")
 	case Residual:
 		for _, f := range p.Fetches {
 			lines = append(lines, "  Fetch from "+f.Table.Provider+": "+preview(f))

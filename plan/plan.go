@@ -22,6 +22,7 @@ const (
 	Twin     Class = "twin"     // no row is needed: the twin answers
 	Pass     Class = "pass"     // nothing protected is touched: the provider answers
 	Push     Class = "push"     // rewritten for carriers: the provider answers, results are opened as they come
+	Direct   Class = "direct"   // a write whose values this side knows: they are sealed, the provider writes
 	Residual Class = "residual" // rows are fetched, the twin answers
 )
 
@@ -32,6 +33,7 @@ type Plan struct {
 	Providers    []string         // all that hold tables which take part
 	SQL          string           // Pass: the statement as the provider gets it
 	Pushed       *Pushed          // Push: what the provider is asked
+	Write        *Write           // Direct: what the provider is to write
 	Fetches      []Fetch          // Residual: rows to load on the twin
 	Empty        []*catalog.Table // Residual: tables that take part but whose rows do not matter
 	Targets      []*catalog.Table // tables whose rows may change
@@ -237,9 +239,9 @@ func (p *Plan) Whole(env Env) *Plan {
 	return &q
 }
 
-// Unpushed is a push plan's residual plan.
+// Unpushed is the residual plan of a push or direct plan.
 func (p *Plan) Unpushed() *Plan {
 	q := *p
-	q.Class, q.Pushed = Residual, nil
+	q.Class, q.Pushed, q.Write = Residual, nil, nil
 	return &q
 }

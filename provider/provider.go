@@ -28,6 +28,11 @@ type Statement struct {
 	// statement and, if it is a plain query, has taken its snapshot; not if it
 	// fails before. Rows are asked for only afterwards. Run needs fields then.
 	Bound func()
+
+	// Commit says that nothing follows before Sync, and that nothing is left to
+	// be checked: the end of the implicit transaction may be asked for along with
+	// the statement, so that it is committed if the statement succeeds.
+	Commit bool
 }
 
 // A Session is one connection to a provider, with at most one transaction

@@ -10,6 +10,7 @@ import (
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/pgwire"
+	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/sqlast"
 )
@@ -395,7 +396,7 @@ func (j *Job) update(ctx context.Context, t *catalog.Table, list []*effect) erro
 	if err != nil {
 		return err
 	}
-	names, types := carrierColumns(t)
+	names, types := t.Stored()
 	st, params := j.locate(r, old, "UPDATE "+fragment(t)+" SET "+assignments(names), "", sealed...)
 	st.Types = append(slices.Clone(types), st.Types...)
 	tags, failed, err := j.writer.Batch(ctx, st, params, nil)
@@ -435,32 +436,63 @@ func expectTags(t *catalog.Table, tags []string, want string) error {
 // copyFrom is the number of rows from which COPY is cheaper than INSERT.
 const copyFrom = 32
 
-// Insert seals new rows and stores them.
+// Insert seals new rows and stores them: those that may refer to each other in
+// one statement, at whose end the provider checks.
 func (v *Vault) Insert(ctx context.Context, j *Job, t *catalog.Table, rows []Row) error {
-	if storesIdentity(t) {
+	if t.StoresIdentity() {
 		for i := range rows {
 			_, _ = rand.Read(rows[i].ID[:])
 		}
 	}
-	names, types := carrierColumns(t)
-	for from := 0; from < len(rows); from += sealBatch {
-		part := rows[from:min(from+sealBatch, len(rows))]
+	batch := sealBatch
+	if t.RefersToItself() {
+		batch = max(len(rows), 1)
+	}
+	for from := 0; from < len(rows); from += batch {
+		part := rows[from:min(from+batch, len(rows))]
 		sealed, err := v.seal(ctx, t, part)
 		if err != nil {
 			return err
 		}
-		if len(part) >= copyFrom {
-			if err := v.copyIn(ctx, j, t, part, sealed); err != nil {
-				return err
-			}
-			continue
-		}
-		st := provider.Statement{SQL: insertSQL(t, names), Types: types, Formats: []int16{1}}
-		if _, failed, err := j.writer.Batch(ctx, st, sealed, nil); err != nil {
-			return j.explain(err, t, part[failed])
+		if err := v.store(ctx, j, t, part, sealed); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// store stores sealed rows by one statement.
+func (v *Vault) store(ctx context.Context, j *Job, t *catalog.Table, rows []Row, sealed [][][]byte) error {
+	names, types := t.Stored()
+	if len(rows) >= copyFrom || len(names)*len(rows) > plan.MostParameters {
+		return v.copyIn(ctx, j, t, rows, sealed)
+	}
+	n := len(rows)
+	if len(names) == 0 {
+		n = 1 // a row without columns has a statement of its own
+	}
+	for from := 0; from < len(rows); from += n {
+		if _, err := j.put(ctx, t, plan.Insert(t, n), types, rows[from:from+n], sealed[from:from+n], false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put runs an INSERT of sealed rows.
+func (j *Job) put(ctx context.Context, t *catalog.Table, sql string, types []uint32, rows []Row, sealed [][][]byte, commit bool) (string, error) {
+	st := provider.Statement{SQL: sql, Formats: []int16{1}, Types: make([]uint32, 0, len(rows)*len(types)), Commit: commit}
+	for _, r := range sealed {
+		st.Types, st.Params = append(st.Types, types...), append(st.Params, r...)
+	}
+	tag, err := j.writer.Run(ctx, st, nil, nil)
+	switch {
+	case err != nil && len(rows) == 1:
+		err = j.explain(err, t, rows[0])
+	case err != nil:
+		err = j.explainBatch(err, t, rows, sealed)
+	}
+	return tag, err
 }
 
 const sealBatch = 4096

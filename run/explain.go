@@ -34,7 +34,11 @@ func Explain(c *catalog.Catalog, err error, t *catalog.Table, row Row) error {
 			break
 		}
 		e.Schema, e.Table, e.Constraint = child.Schema, child.Name, k.Name
-		describeViolation(e, c, child, k, t, row)
+		if t == child && strings.HasPrefix(se.Message, "update or delete") {
+			describeReferred(e, c.Table(k.Ref), child, k, row) // the table refers to itself
+		} else {
+			describeViolation(e, c, child, k, t, row)
+		}
 	case "55P03":
 		e.Message = lockMessage(c, se, t)
 	case "57014":
@@ -136,6 +140,11 @@ func describeViolation(e *pgwire.ServerError, c *catalog.Catalog, child *catalog
 		}
 		return
 	}
+	describeReferred(e, ref, child, k, row)
+}
+
+// describeReferred is about a row of ref to which one of child refers.
+func describeReferred(e *pgwire.ServerError, ref, child *catalog.Table, k *catalog.Constraint, row Row) {
 	e.Message = fmt.Sprintf("update or delete on table %q violates foreign key constraint %q on table %q", ref.Name, k.Name, child.Name)
 	if key := keyText(ref, k.RefColumns, row); key != "" {
 		e.Detail = fmt.Sprintf("%s is still referenced from table %q.", key, child.Name)
@@ -177,7 +186,7 @@ func (j *Job) explainBatch(err error, t *catalog.Table, rows []Row, sealed [][][
 		return j.explain(err, t, Row{})
 	}
 	key := se.Detail[from+2 : to]
-	names, types := carrierColumns(t)
+	names, types := t.Stored()
 	for i := range rows {
 		var parts []string
 		for _, num := range k.Columns {

@@ -34,17 +34,6 @@ func quotedColumns(t *catalog.Table) (columns, types []string) {
 	return columns, types
 }
 
-func insertSQL(t *catalog.Table, names []string) string {
-	if len(names) == 0 {
-		return "INSERT INTO " + fragment(t) + " DEFAULT VALUES"
-	}
-	symbols := make([]string, len(names))
-	for i := range names {
-		symbols[i] = fmt.Sprintf("$%d", i+1)
-	}
-	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", fragment(t), quoted(names), strings.Join(symbols, ", "))
-}
-
 func assignments(names []string) string {
 	list := make([]string, len(names))
 	for i, n := range names {
@@ -86,7 +75,7 @@ func placeValues(t *catalog.Table, r Row) [][]byte {
 
 // copyIn stores sealed rows by COPY.
 func (v *Vault) copyIn(ctx context.Context, j *Job, t *catalog.Table, rows []Row, sealed [][][]byte) error {
-	names, _ := carrierColumns(t)
+	names, _ := t.Stored()
 	next, started := 0, false
 	_, err := j.writer.CopyIn(ctx, fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", fragment(t), quoted(names)), func() ([]byte, error) {
 		var buf []byte

@@ -27,6 +27,14 @@ func (v *Vault) Push(ctx context.Context, permit gate.Permit, p provider.Session
 	if err != nil {
 		return "", err
 	}
+	return v.stream(ctx, p, pl, st, results, row)
+}
+
+// stream runs a pushed statement whose parameters are bound.
+func (v *Vault) stream(ctx context.Context, p provider.Session, pl *plan.Pushed, st provider.Statement, results []int16, row func([]byte) error) (string, error) {
+	if len(pl.Columns) == 0 {
+		return p.Run(ctx, st, nil, nil)
+	}
 	b, _ := v.buffers.Get().(*buffers)
 	if b == nil {
 		b = &buffers{bytes: []byte{}}
@@ -208,11 +216,7 @@ func (o *opener) flush() error {
 					return err
 				}
 			}
-			if value == nil {
-				o.out = binary.BigEndian.AppendUint32(o.out, 0xffffffff)
-				continue
-			}
-			o.out = append(binary.BigEndian.AppendUint32(o.out, uint32(len(value))), value...)
+			o.out = appendDatum(o.out, value)
 		}
 		if err := o.row(o.out); err != nil {
 			return err

@@ -252,7 +252,7 @@ func (v *Vault) seal(ctx context.Context, t *catalog.Table, rows []Row) ([][][]b
 	}
 	for i := range rows {
 		ids[i] = rows[i].ID
-		if storesIdentity(t) {
+		if t.StoresIdentity() {
 			sealed[i] = append(sealed[i], append([]byte(nil), ids[i][:]...))
 		}
 	}
@@ -277,9 +277,6 @@ func (v *Vault) seal(ctx context.Context, t *catalog.Table, rows []Row) ([][][]b
 	return sealed, nil
 }
 
-// storesIdentity reports whether rows have a random identity beside them.
-func storesIdentity(t *catalog.Table) bool { return !t.Plain() && !t.Derived() }
-
 // carriers appends a column's carriers to each row.
 func (v *Vault) carriers(ctx context.Context, t *catalog.Table, c *catalog.Column, ids []clarus.RowID, values []clarus.Value, rows [][][]byte) error {
 	for _, k := range c.All() {
@@ -298,23 +295,6 @@ func (v *Vault) carriers(ctx context.Context, t *catalog.Table, c *catalog.Colum
 	return nil
 }
 
-// carrierColumns are the provider's columns in the order of seal, with types.
-func carrierColumns(t *catalog.Table) (names []string, types []uint32) {
-	if storesIdentity(t) {
-		names, types = append(names, catalog.RowColumn), append(types, typeUUID)
-	}
-	for _, c := range t.Columns {
-		if c.Clear {
-			names, types = append(names, c.Name), append(types, c.StoredType())
-			continue
-		}
-		for _, k := range c.All() {
-			names, types = append(names, c.CarrierColumn(k)), append(types, k.Type)
-		}
-	}
-	return names, types
-}
-
 var (
 	copyHeader  = append([]byte("PGCOPY\n\xff\r\n\x00"), 0, 0, 0, 0, 0, 0, 0, 0)
 	copyTrailer = []byte{0xff, 0xff}
@@ -324,11 +304,16 @@ var (
 func appendCopy(dst []byte, row [][]byte) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(row)))
 	for _, v := range row {
-		if v == nil {
-			dst = binary.BigEndian.AppendUint32(dst, 0xffffffff)
-			continue
-		}
-		dst = append(binary.BigEndian.AppendUint32(dst, uint32(len(v))), v...)
+		dst = appendDatum(dst, v)
 	}
 	return dst
+}
+
+// appendDatum appends a value with its length before it, as rows have it; nil
+// is NULL.
+func appendDatum(dst, v []byte) []byte {
+	if v == nil {
+		return binary.BigEndian.AppendUint32(dst, 0xffffffff)
+	}
+	return append(binary.BigEndian.AppendUint32(dst, uint32(len(v))), v...)
 }

@@ -20,6 +20,7 @@ type Args struct {
 	Values  [][]byte
 	Binary  [][]byte // the values in binary format, where a probe needs them
 	Ends    bool     // as in provider.Statement
+	Commit  bool     // so, of a write
 }
 
 func (a Args) format(i int) int16 {

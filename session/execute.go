@@ -198,6 +198,9 @@ func (s *Session) carryOut(ctx context.Context, permit gate.Permit, p *portal, r
 
 // planned runs a query by its plan.
 func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (tag string, err error) {
+	if p.st.plan.Class == plan.Direct && p.values == nil {
+		p = s.known(p) // it is part of another statement
+	}
 	alone := p.st.plan.Class == plan.Twin && p.st.configs == nil && !s.block && s.ddl == nil && len(p.st.plan.Sequences) == 0 && !p.st.plan.Draws
 	if err := s.tellSettings(ctx, p.st.plan, alone); err != nil {
 		return "", err
@@ -207,6 +210,8 @@ func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, ro
 		tag, err = s.pass(ctx, p, row)
 	case pl.Class == plan.Push:
 		tag, err = s.push(ctx, permit, p, row)
+	case pl.Class == plan.Direct:
+		tag, err = s.write(ctx, permit, p, row)
 	case p.st.configs != nil && (pl.Opaque || pl.Calls):
 		return "", clarus.Refuse("set_config in a statement that calls functions made by users", "Use a statement of its own.")
 	case alone:
@@ -334,6 +339,11 @@ func (s *Session) job(ctx context.Context, permit gate.Permit, pl *plan.Plan) (*
 	w, err := s.workspace(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if pl.Draws || pl.Opaque || pl.Calls || len(pl.Sequences) > 0 {
+		if err := s.tellDraws(w); err != nil {
+			return nil, err
+		}
 	}
 	return &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: s.catalog(), Plan: pl, Sites: sites{s}, Scratch: w,
 		Lasting: s.block && s.ddl == nil, Shared: s.ddl != nil, Limit: s.host.MaxRows}, nil

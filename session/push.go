@@ -13,18 +13,27 @@ import (
 // fitting returns the portal with a plan for the formats that the client asked
 // for: what this side cannot write as text the twin finishes.
 func (s *Session) fitting(p *portal) *portal {
-	if p.st.plan.Class != plan.Push {
+	switch p.st.plan.Class {
+	case plan.Push:
+	case plan.Direct:
+		return s.known(p)
+	default:
 		return p
 	}
 	formats := p.results()
 	for i, out := range p.st.plan.Pushed.Outputs {
 		if out.Attr != nil && formats[i] == 0 && !s.writes(out.Attr.Type) {
-			st, q := *p.st, *p
-			st.plan, q.st = st.plan.Unpushed(), &st
-			return &q
+			return p.unpushed()
 		}
 	}
 	return p
+}
+
+// unpushed is the portal with its residual plan.
+func (p *portal) unpushed() *portal {
+	st, q := *p.st, *p
+	st.plan, q.st = st.plan.Unpushed(), &st
+	return &q
 }
 
 // writes reports whether this side knows the text format of a type under the

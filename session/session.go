@@ -74,15 +74,16 @@ type Session struct {
 	statements map[string]*statement
 	portals    map[string]*portal
 	lexed      sqlast.Lifted
-	lexedText  string // what lexed was made of; "": of nothing that has a form
-	serial     int    // of the newest portal
-	several    bool   // the running query string has several statements
-	last       bool   // the client asks for no more than the running statement before Sync
-	block      bool   // BEGIN was given
-	failed     bool   // the transaction block has failed
-	doomed     bool   // the implicit transaction has failed
-	readOnly   bool   // transactions may be READ ONLY: something asked for it once
-	view       string // the provider that the client looks at; "": none
+	lexedText  string     // what lexed was made of; "": of nothing that has a form
+	serial     int        // of the newest portal
+	several    bool       // the running query string has several statements
+	last       bool       // the client asks for no more than the running statement before Sync
+	block      bool       // BEGIN was given
+	failed     bool       // the transaction block has failed
+	doomed     bool       // the implicit transaction has failed
+	readOnly   bool       // transactions may be READ ONLY: something asked for it once
+	view       string     // the provider that the client looks at; "": none
+	drawn      []run.Draw // from sequences, of which the scratch database does not know
 
 	mu      sync.Mutex
 	parent  context.Context // that calls is made of

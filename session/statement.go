@@ -11,6 +11,7 @@ import (
 	"github.com/clarus-project/clarus/gate"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/run"
 	"github.com/clarus-project/clarus/sqlast"
 	"github.com/clarus-project/clarus/twin"
 )
@@ -169,8 +170,18 @@ func (s *Session) mean(ctx context.Context, c *twin.Conn, p *statement) ([]*anal
 	if p.plan, err = s.choose(env, list, p.st, a.Fields); err != nil {
 		return nil, err
 	}
-	if p.plan.Class == plan.Pass || p.plan.Class == plan.Push {
+	switch p.plan.Class {
+	case plan.Pass, plan.Push:
 		return list, s.privileges(c, p)
+	case plan.Direct:
+		if err := s.privileges(c, p); err != nil {
+			return nil, err
+		}
+		may, err := s.mayDraw(c, p.plan)
+		if !may {
+			p.plan = p.plan.Unpushed()
+		}
+		return list, err
 	}
 	return list, nil
 }
@@ -187,6 +198,7 @@ func (s *Session) choose(env plan.Env, list []*analyze.Statement, st *sqlast.Sta
 	}
 	p.TryPass(s.env(), list, st, results)
 	p.TryPush(s.env(), list, results)
+	p.TryWrite(s.env(), list, results)
 	return p, nil
 }
 
@@ -248,8 +260,9 @@ type portal struct {
 	tag   string
 	ready bool // rows and tag are complete
 
-	cursor *cursor // made by DECLARE
-	serial int     // order of creation, for savepoints
+	values *run.Values // of a direct write
+	cursor *cursor     // made by DECLARE
+	serial int         // order of creation, for savepoints
 }
 
 // addPortal gives a portal its name.
@@ -298,7 +311,7 @@ func (p *portal) described() []pgwire.Field {
 var actions = map[sqlast.Kind]audit.Action{sqlast.Query: audit.ActionSelect, sqlast.Insert: audit.ActionInsert, sqlast.Update: audit.ActionUpdate,
 	sqlast.Delete: audit.ActionDelete, sqlast.Merge: audit.ActionMerge, sqlast.DDL: audit.ActionDDL, sqlast.Database: audit.ActionDDL}
 
-var classes = map[plan.Class]audit.Class{plan.Twin: audit.ClassTwin, plan.Pass: audit.ClassPass, plan.Push: audit.ClassPush, plan.Residual: audit.ClassResidual}
+var classes = map[plan.Class]audit.Class{plan.Twin: audit.ClassTwin, plan.Pass: audit.ClassPass, plan.Push: audit.ClassPush, plan.Direct: audit.ClassDirect, plan.Residual: audit.ClassResidual}
 
 // asked is the request that the gate judges.
 func (s *Session) asked(p *statement) gate.Request {

@@ -3,14 +3,12 @@ package session
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/clarus-project/clarus"
-	"github.com/clarus-project/clarus/analyze"
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/ddl"
 	"github.com/clarus-project/clarus/gate"
@@ -423,75 +421,6 @@ func withoutPosition(err error) error {
 		return &c
 	}
 	return err
-}
-
-func (s *Session) copyIn(ctx context.Context, permit gate.Permit, p *portal, form sqlast.CopyForm) (string, error) {
-	tables, err := s.resolve(ctx, []sqlast.Name{*form.Table}, false)
-	if err != nil {
-		return "", err
-	}
-	t := tables[0]
-	if t.Relation.RowSecurity {
-		return "", clarus.Refuse("COPY FROM into a table with row security is not supported", "Use INSERT.")
-	}
-	pl, err := s.copyPlan(ctx, t, form)
-	if err != nil {
-		return "", err
-	}
-	j, err := s.job(ctx, permit, pl)
-	if err != nil {
-		return "", err
-	}
-	columns := len(form.Columns)
-	if columns == 0 {
-		for _, a := range t.Relation.Columns {
-			if !a.Generated {
-				columns++
-			}
-		}
-	}
-	in := &copySource{open: func() (func() ([]byte, error), error) {
-		format, formats := byte(0), make([]int16, columns)
-		if form.Binary {
-			format = 1
-			for i := range formats {
-				formats[i] = 1
-			}
-		}
-		return s.client.CopyIn(format, formats)
-	}}
-	return j.CopyIn(ctx, t, func(c *twin.Conn) (string, error) { return c.CopyIn(form.Text, in) })
-}
-
-// copyPlan says which sequences the defaults of the columns that are not
-// copied draw from: an INSERT of the same columns tells.
-func (s *Session) copyPlan(ctx context.Context, t *catalog.Table, form sqlast.CopyForm) (*plan.Plan, error) {
-	c, err := s.twin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	columns := form.Columns
-	if len(columns) == 0 {
-		for _, a := range t.Relation.Columns {
-			if !a.Generated {
-				columns = append(columns, a.Name)
-			}
-		}
-	}
-	quoted, nulls := make([]string, len(columns)), make([]string, len(columns))
-	for i, name := range columns {
-		quoted[i], nulls[i] = sqlast.Quote(name), "NULL"
-	}
-	insert := fmt.Sprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE VALUES (%s)", form.Table, strings.Join(quoted, ", "), strings.Join(nulls, ", "))
-	a, err := c.Analyze(insert, nil)
-	if err != nil {
-		return nil, withoutPosition(err)
-	}
-	list, err := analyze.Parse(a.Tree)
-	if err != nil {
-		return nil, err
-	}
-	return plan.Make(s.env(), list)
 }
 
 // copySource reads what the client copies; it asks the client for it when the

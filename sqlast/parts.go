@@ -15,7 +15,8 @@ type CopyForm struct {
 	Where   bool   // COPY … FROM … WHERE
 	Binary  bool   // FORMAT binary
 	Columns []string
-	Text    string // the statement without FREEZE, which has no meaning for what Clarus stores
+	Options map[string]string // as written, by their names: "" where one has no value, or a list
+	Text    string            // the statement without FREEZE, which has no meaning for what Clarus stores
 }
 
 // CopyForm takes a Copy statement apart.
@@ -40,6 +41,10 @@ func (s *Statement) CopyForm() (CopyForm, error) {
 	kept := n.Options[:0]
 	for _, o := range n.Options {
 		d := o.GetDefElem()
+		if f.Options == nil {
+			f.Options = map[string]string{}
+		}
+		f.Options[d.GetDefname()] = optionText(d.Arg)
 		if d.GetDefname() == "format" && strings.EqualFold(d.Arg.GetString_().GetSval(), "binary") {
 			f.Binary = true
 		}

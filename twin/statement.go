@@ -168,6 +168,14 @@ func (s *Scratch) Written(table string, columns, types, tids []string, row func(
 	}, nil)
 }
 
+// Drew has the user's connection believe that it drew a value from a sequence,
+// as it did at the provider: currval and lastval tell it.
+func (s *Scratch) Drew(sequence uint32, value int64) error {
+	query := fmt.Sprintf("SELECT pg_catalog.setval('%[1]d'::regclass, %[2]d, false), pg_catalog.nextval('%[1]d'::regclass)", sequence, value)
+	_, err := s.User.Rows("SELECT * FROM pg_clarus.rows($1, $2) AS (was bigint, drawn bigint)", s.token, query)
+	return err
+}
+
 // Positions returns the ctids of a table's rows in the order in which they
 // were loaded.
 func (s *Scratch) Positions(table string) ([]string, error) {

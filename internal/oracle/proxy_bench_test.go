@@ -24,8 +24,10 @@ var loads = []load{
 	{"point", "push", "select one row by its clear key, two sealed columns"},
 	{"tag", "push", "select one row by a sealed column with equality"},
 	{"hundred", "push", "select 100 rows by a clear range, two sealed columns"},
-	{"insert", "residual", "insert one row with two sealed columns"},
-	{"update", "residual", "update a sealed column of one row by its clear key"},
+	{"insert", "direct", "insert one row with two sealed columns"},
+	{"update", "direct", "update a sealed column of one row by its clear key"},
+	{"delete", "direct", "delete one row by its clear key (most are gone)"},
+	{"change", "residual", "update a sealed column of one row to what is computed from it"},
 	{"filter", "residual", "LIKE on a sealed column of 1,000 rows"},
 }
 

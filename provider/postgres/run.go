@@ -23,7 +23,7 @@ func (p *session) Run(ctx context.Context, s provider.Statement, fields func([]p
 		p.c.Describe('P', "")
 	}
 	p.c.Execute("", 0)
-	if p.syncing = s.Ends && alone; p.syncing {
+	if p.syncing = s.Ends && alone || s.Commit; p.syncing {
 		p.c.Sync()
 	} else {
 		p.c.Flush()

@@ -1,2 +1,2 @@
 \set k random(1, 10000)
-INSERT INTO z_note (author, note) VALUES ('author', 'note ' || :k);
+INSERT INTO z_note (author, pages) VALUES ('author', :k);

@@ -1,10 +1,10 @@
 CREATE TABLE z_open (id serial PRIMARY KEY, name text, n int);
 INSERT INTO z_open (name, n) SELECT 'name ' || i, i FROM generate_series(1, 10000) i;
-CREATE TABLE z_patient (id serial PRIMARY KEY, number int, name text, diagnosis text, ward int);
+CREATE TABLE z_patient (id serial PRIMARY KEY, number int, name text, diagnosis text, ward int, age int);
 INSERT INTO z_patient (number, name, diagnosis, ward) SELECT i, 'patient ' || i, 'diagnosis ' || i % 100, i / 100 FROM generate_series(1, 10000) i;
 CREATE INDEX z_patient_number ON z_patient (number);
 CREATE INDEX z_patient_ward ON z_patient (ward);
-CREATE TABLE z_note (id serial PRIMARY KEY, author text, note text);
+CREATE TABLE z_note (id serial PRIMARY KEY, author text, pages int);
 CREATE TABLE z_small (id serial PRIMARY KEY, name text, n int);
 INSERT INTO z_small (name, n) SELECT 'small ' || i, i FROM generate_series(1, 1000) i;
 ANALYZE;

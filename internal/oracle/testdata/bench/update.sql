@@ -1,2 +1,2 @@
 \set k random(1, 10000)
-UPDATE z_patient SET diagnosis = 'diagnosis ' || :k WHERE id = :k;
+UPDATE z_patient SET age = :k WHERE id = :k;

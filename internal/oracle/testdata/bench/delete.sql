@@ -1,0 +1,2 @@
+\set k random(1, 100000)
+DELETE FROM z_note WHERE id = :k;
