@@ -213,6 +213,7 @@ func (a *attempt) make(t *testing.T, i *oracle.Instance, tap *oracle.Tap) {
 		}
 	}
 	s = again(t, i.Target)
+	defer s.Close() // the next attempt has the provider to itself
 	a.check(t, s, err)
 	if a.oid != "" && shown != "" {
 		if r, err := rows(s, with(a.oid, a.n)); err == nil && a.committed() && r[0][0] != shown {
