@@ -61,7 +61,7 @@ func Dial(ctx context.Context, t Target) (*Client, error) {
 	cfg.AfterNetConnect = func(ctx context.Context, _ *pgconn.Config, conn net.Conn) (_ net.Conn, err error) {
 		if t.TLS != nil {
 			if conn, err = secure(ctx, conn, t.TLS()); err != nil {
-				return nil, err
+				return conn, err // pgconn closes it
 			}
 		}
 		loan = lend(conn)
