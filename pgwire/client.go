@@ -48,7 +48,9 @@ type Client struct {
 }
 
 // Dial connects and authenticates.
-func Dial(ctx context.Context, t Target) (*Client, error) {
+func Dial(ctx context.Context, t Target) (*Client, error) { return dial(ctx, t, dialer.DialContext) }
+
+func dial(ctx context.Context, t Target, network pgconn.DialFunc) (*Client, error) {
 	// What the target says counts, not the environment.
 	cfg, err := pgconn.ParseConfig("sslmode=disable sslnegotiation=postgres target_session_attrs=any")
 	if err != nil {
@@ -56,33 +58,46 @@ func Dial(ctx context.Context, t Target) (*Client, error) {
 	}
 	cfg.Host, cfg.Port, cfg.Database, cfg.User, cfg.Password = t.Host, t.Port, t.Database, t.User, t.Password
 	cfg.TLSConfig, cfg.Fallbacks, cfg.RuntimeParams = nil, nil, t.Settings
-	cfg.ConnectTimeout, cfg.DialFunc = t.Timeout, dialer.DialContext
-	var loan *lent
-	cfg.AfterNetConnect = func(ctx context.Context, _ *pgconn.Config, conn net.Conn) (_ net.Conn, err error) {
-		if t.TLS != nil {
-			if conn, err = secure(ctx, conn, t.TLS()); err != nil {
-				return conn, err // pgconn closes it
-			}
+	cfg.ConnectTimeout, cfg.DialFunc = t.Timeout, network
+	if t.TLS != nil {
+		cfg.AfterNetConnect = func(ctx context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
+			return secure(ctx, conn, t.TLS())
 		}
-		loan = lend(conn)
-		return loan, nil
 	}
 	cfg.RequireAuth = "scram-sha-256,none" // a server that asks for the password in another way gets nothing
 	pc, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, connectError(err)
 	}
-	h, err := pc.Hijack()
+	h, err := takeOver(ctx, pc)
 	if err != nil {
-		return nil, err
+		_ = pc.Conn().Close()
+		return nil, connectError(err)
 	}
-	conn, err := loan.takeBack()
-	if err != nil {
-		_ = loan.Close()
-		return nil, err
-	}
-	return &Client{conn: conn, r: NewReader(conn, MaxFrame), w: NewWriter(conn),
+	return &Client{conn: h.Conn, r: NewReader(h.Conn, MaxFrame), w: NewWriter(h.Conn),
 		pid: h.PID, key: h.SecretKey, target: t, params: h.ParameterStatuses}, nil
+}
+
+// takeOver takes a connection from pgconn. Where a write took long, pgconn may
+// still read in the background, and would swallow the answer to the first
+// statement: a deadline in the past ends that read, which ends the reader.
+func takeOver(ctx context.Context, pc *pgconn.PgConn) (*pgconn.HijackedConn, error) {
+	asked, cancel := context.WithCancel(ctx)
+	cancel() // SyncConn only looks, and sends nothing
+	for pc.SyncConn(asked) != nil {
+		if err := pc.Conn().SetReadDeadline(time.Unix(1, 0)); err != nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if err := pc.Conn().SetReadDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	return pc.Hijack()
 }
 
 // connectError turns pgconn's error for a refusal by the server into ours.
