@@ -167,14 +167,19 @@ func TestRecoverSaysWhatIsWrong(t *testing.T) {
 	if out, _ := h.run(t, good, "serve"); !strings.Contains(out, "cannot be reached") {
 		t.Fatal(out) // the keyring was made before
 	}
-	if out, code := h.run(t, good, "recover", "--database", "other"); code != exitUsage || !strings.Contains(out, "the configuration has app") {
-		t.Errorf("a database that is not there: exit %d\n%s", code, out)
+	if out, code := h.run(t, good, "recover", "--database", "other"); code != exitFailed || !strings.Contains(out, "cannot be reached") {
+		t.Errorf("a database that only the provider may know: exit %d\n%s", code, out)
 	}
 	if out, code := h.run(t, good, "recover", "--digest", "123"); code != exitUsage || !strings.Contains(out, "64 hexadecimal digits") {
 		t.Errorf("a malformed digest: exit %d\n%s", code, out)
 	}
 	if out, code := h.run(t, good, "recover", "--digest", digest); code != exitFailed || !strings.Contains(out, "cannot be reached") {
 		t.Errorf("a provider that is away: exit %d\n%s", code, out)
+	}
+	h = newHouse(t, "127.0.0.1:0", startCloud(t, nil))
+	h.run(t, good, "serve") // makes the keyring, and fails: the role may not prepare the database
+	if out, code := h.run(t, good, "recover", "--database", "other"); code != exitUsage || !strings.Contains(out, "the configuration has app") {
+		t.Errorf("a database that is not there: exit %d\n%s", code, out)
 	}
 }
 
