@@ -9,7 +9,7 @@
 #   make soak      the long tests
 
 GO ?= go
-TEST_TIMEOUT ?= 20m
+TEST_TIMEOUT ?= 40m
 SOAK_TIMEOUT ?= 12h
 PHASE := scripts/phase
 

@@ -2,6 +2,7 @@ package oracle_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"os"
 	"regexp"
@@ -48,6 +49,20 @@ func runChinook(ctx context.Context, on *oracle.Target) (string, error) {
 	return stdout + stderr, err
 }
 
+// runChinookTables runs what follows the making of the database.
+func runChinookTables(ctx context.Context, on *oracle.Target) error {
+	script, err := chinook()
+	if err != nil {
+		return err
+	}
+	_, tables, found := strings.Cut(script, "\\c chinook;")
+	if !found {
+		return errors.New("the script does not connect to its database")
+	}
+	_, _, err = world.Program(ctx, on, "app", tables, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-")
+	return err
+}
+
 // testChinook has psql run the whole script on both sides, compares every table
 // of the database that it makes and asks twelve analytical questions.
 func testChinook(t *testing.T, policy string, target *oracle.Target) {
@@ -55,7 +70,14 @@ func testChinook(t *testing.T, policy string, target *oracle.Target) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if target.Name != world.Self.Name {
+	database := "chinook"
+	if policy == "clouds" {
+		// No database made by SQL has tables at two providers.
+		database = "app"
+		if err := runChinookTables(t.Context(), target); err != nil {
+			t.Fatalf("%s: %v", target.Name, err)
+		}
+	} else if target.Name != world.Self.Name {
 		got, err := runChinook(t.Context(), target)
 		if err != nil {
 			t.Fatalf("%s: %v", target.Name, err)
@@ -65,7 +87,7 @@ func testChinook(t *testing.T, policy string, target *oracle.Target) {
 		}
 	}
 	plain := in(world.Plain, "chinook")
-	target = in(target, "chinook")
+	target = in(target, database)
 	for _, table := range chinookTables {
 		want, err := world.TableDigest(t.Context(), plain, table)
 		if err != nil {
@@ -80,7 +102,7 @@ func testChinook(t *testing.T, policy string, target *oracle.Target) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Run("queries", func(t *testing.T) { ask(t, s, policy, target) })
+	t.Run("queries", func(t *testing.T) { ask(t, s, policy, plain, target) })
 }
 
 // in is another database of a target.
@@ -92,8 +114,8 @@ func in(t *oracle.Target, database string) *oracle.Target {
 
 // ask compares a target with plain PostgreSQL as it answers now. The files of
 // answers are not compared: they differ between the whole data and the stand-in.
-func ask(t *testing.T, s *oracle.Script, policy string, target *oracle.Target) {
-	want, err := world.Run(t.Context(), s, in(world.Plain, target.Database))
+func ask(t *testing.T, s *oracle.Script, policy string, plain, target *oracle.Target) {
+	want, err := world.Run(t.Context(), s, plain)
 	if err != nil {
 		t.Fatal(err)
 	}

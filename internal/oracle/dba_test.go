@@ -32,6 +32,7 @@ func TestDBA(t *testing.T) {
 	}
 	defer i.Stop()
 	both(t, i.Target, unchanged, dbaSetup)
+	defer both(t, i.Target, unchanged, "DROP TABLE dba_more.t; DROP SCHEMA dba_more;") // which psql's other test would list
 	for _, c := range []string{`\d+ dba`, `\d dba_view`, `\d+ dba_view`, `\df`, `\df+ dba_double`, `\sf dba_double`, `\sv dba_view`, `\dn dba*`, `\dp dba`, `\z dba*`,
 		`\ds dba*`, `\di dba*`, `\dv dba*`, `\dT`, `\dD`, `\dx`, `\dC int4`, `\do =`, `\dA`, `\dc`, `\dd`, `\ddp`, `\dE`, `\det`, `\des`, `\dew`, `\dF`, `\dFd`, `\dFp`, `\dFt`,
 		`\dm`, `\dO`, `\dP`, `\dRp`, `\dX`, `\dconfig work_mem`, `\dt *.dba*`, `\dt dba_more.*`, `\d dba_more.t`, `\dS pg_class`, `\encoding`,

@@ -116,6 +116,23 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// varied are the policies under which each query is asked with other literals
+// too: those with the most kinds of plan.
+var varied = map[string]bool{"equality": true, "mixed": true}
+
+// unvaried leaves out the queries with other literals, and the answers to them.
+func unvaried(s *oracle.Script, replies []oracle.Reply) (*oracle.Script, []oracle.Reply) {
+	short := *s
+	short.Sections = nil
+	var kept []oracle.Reply
+	for i, sec := range s.Sections {
+		if !sec.Varied {
+			short.Sections, kept = append(short.Sections, sec), append(kept, replies[i])
+		}
+	}
+	return &short, kept
+}
+
 // TestOracle asks each target everything, and at the end searches it for
 // canaries. The order matters: canaries come last.
 func TestOracle(t *testing.T) {
@@ -162,6 +179,9 @@ func start(t *testing.T, policy string) *oracle.Instance {
 // compare runs a script on a target and judges every answer.
 func compare(t *testing.T, s *oracle.Script, policy string, target *oracle.Target) {
 	want := plain(t, s)
+	if !varied[policy] {
+		s, want = unvaried(s, want)
+	}
 	got, err := world.Run(t.Context(), s, target)
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/clarus-project/clarus/internal/toy"
 	"github.com/clarus-project/clarus/policy"
 	"github.com/clarus-project/clarus/technique"
 	"github.com/clarus-project/clarus/technique/cell"
@@ -17,7 +18,7 @@ func TestPolicies(t *testing.T) {
 		t.Fatalf("%v %v", paths, err)
 	}
 	for _, p := range paths {
-		if _, err := policy.Load(p, technique.List{cell.Technique{}, equality.Technique{}}); err != nil {
+		if _, err := policy.Load(p, technique.List{cell.Technique{}, equality.Technique{}, toy.Technique{}}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 var (
 	begins  = regexp.MustCompile(`(?i)^\s*(begin|start transaction)\b`)
 	ends    = regexp.MustCompile(`(?i)^\s*(commit|end|abort|rollback(\s*;?\s*$|\s+(work|transaction|and)))\b`)
-	unasked = regexp.MustCompile(`(?i)\bfor\s+(no\s+key\s+)?(update|key|share)\b|random\(|clock_timestamp|pg_sleep|nextval|set_config|\bpg_|information_schema|\bexplain\b|^\s*(show|fetch|move|execute)\b`)
+	unasked = regexp.MustCompile(`(?i)\bfor\s+(no\s+key\s+)?(update|key|share)\b|random\(|clock_timestamp|pg_sleep|nextval|set_config|\bpg_|has_\w+_privilege|\breg(class|type|proc|role)|information_schema|\bexplain\b|^\s*(show|fetch|move|execute)\b`)
 	chosen  = regexp.MustCompile(`(?i)\b(limit|offset|fetch)\b`)
 	sorted  = regexp.MustCompile(`(?i)\border\s+by\b`)
 )
@@ -22,15 +22,15 @@ var (
 // Clarus keeps of it is used; and a value that is none for its place must be the
 // same error. The catalogue is left out: it shows what a script could not make.
 func (s *Script) Vary() *Script {
-	pool := map[sqlast.ConstantClass][]string{}
+	pool := map[kind][]string{}
 	for _, sec := range s.Sections {
 		var l sqlast.Lifted
 		if !l.Lift(sec.SQL) {
 			continue
 		}
 		for _, c := range l.Literals {
-			if text := sec.SQL[c.From:c.To]; !slices.Contains(pool[c.Class], text) {
-				pool[c.Class] = append(pool[c.Class], text)
+			if text, k := sec.SQL[c.From:c.To], kindOf(sec.SQL, c); !slices.Contains(pool[k], text) {
+				pool[k] = append(pool[k], text)
 			}
 		}
 	}
@@ -61,9 +61,20 @@ func (s *Script) Vary() *Script {
 	return out
 }
 
+// A kind of literal takes the place of its own kind only: a canary, which must
+// not reach a provider, never that of a word that may.
+type kind struct {
+	class  sqlast.ConstantClass
+	canary bool
+}
+
+func kindOf(sql string, c sqlast.Constant) kind {
+	return kind{c.Class, strings.Contains(sql[c.From:c.To], "cnry")}
+}
+
 // variants are a query with another first literal, another last one, and with
 // others everywhere. at is where in the pools the next values stand.
-func variants(sql string, pool map[sqlast.ConstantClass][]string, at *int) []string {
+func variants(sql string, pool map[kind][]string, at *int) []string {
 	var l sqlast.Lifted
 	if !l.Lift(sql) || len(l.Literals) == 0 {
 		return nil
@@ -78,7 +89,7 @@ func variants(sql string, pool map[sqlast.ConstantClass][]string, at *int) []str
 				continue
 			}
 			*at++
-			values := pool[c.Class]
+			values := pool[kindOf(sql, c)]
 			b.WriteString(sql[from:c.From] + values[*at%len(values)])
 			from = c.To
 		}
