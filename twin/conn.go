@@ -88,7 +88,7 @@ func (c *Conn) lost(err error) error {
 	c.broken = true
 	c.Abort()
 	return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the connection to the twin broke",
-		Hint: "Connect again.", Err: err}
+		Hint: "Connect again.", Err: cause(err)}
 }
 
 // Rows runs one query with text parameters and returns its rows as text. It is

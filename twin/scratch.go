@@ -185,7 +185,7 @@ func (v *Version) clone(ctx context.Context, name string) error {
 // meaning.
 func (v *Version) replaced(err error) error {
 	if err != nil && v.Lost() {
-		return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin was replaced after a crash", Hint: "Try again.", Err: err}
+		return &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin was replaced after a crash", Hint: "Try again.", Err: cause(err)}
 	}
 	return err
 }

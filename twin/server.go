@@ -232,10 +232,14 @@ func (s *Server) reach(ctx context.Context, pg *pgserver.Server, db, user, passw
 		Settings: map[string]string{"application_name": ""}, Timeout: 10 * time.Second})
 	if err != nil {
 		return nil, &clarus.Error{Op: "twin", Kind: clarus.Unavailable, Msg: "the twin does not answer",
-			Hint: "Try again; if it persists, see Clarus's own log.", Err: err}
+			Hint: "Try again; if it persists, see Clarus's own log.", Err: cause(err)}
 	}
 	return newConn(c, s.cfg.Timeout), nil
 }
+
+// cause is an error for the log alone. What the twin's server said of Clarus's own
+// doings must not pass for its answer to a user's statement.
+func cause(err error) error { return errors.New(err.Error()) }
 
 // root connects as superuser.
 func (s *Server) root(ctx context.Context, db string) (*Conn, error) {
