@@ -9,63 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"math/big"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 )
-
-// A Rho is an amount of privacy loss in zero-concentrated differential privacy
-// (zCDP, Bun and Steinke, TCC 2016), in billionths. It adds up over answers.
-type Rho uint64
-
-// One is a Rho of 1.
-const One Rho = 1_000_000_000
-
-func (r Rho) String() string { return fmt.Sprintf("%d.%09d", r/One, r%One) }
-
-// OfGaussian is what a discrete Gaussian answer of this sensitivity and of
-// sigma^2 = num/den costs, rounded up: sensitivity^2*den/(2*num).
-func OfGaussian(sensitivity, num, den uint64) (Rho, error) {
-	return cost(product(sensitivity, sensitivity, den), product(num))
-}
-
-// OfLaplace is what a discrete Laplace answer of this sensitivity and scale num/den
-// costs, rounded up: epsilon^2/2 for epsilon = sensitivity*den/num.
-func OfLaplace(sensitivity, num, den uint64) (Rho, error) {
-	return cost(product(sensitivity, sensitivity, den, den), product(num, num))
-}
-
-func product(factors ...uint64) *big.Int {
-	p := big.NewInt(1)
-	for _, f := range factors {
-		p.Mul(p, new(big.Int).SetUint64(f))
-	}
-	return p
-}
-
-// cost is above/(2*below) in billionths, rounded up.
-func cost(above, below *big.Int) (Rho, error) {
-	above.Mul(above, product(uint64(One)))
-	below.Lsh(below, 1)
-	if below.Sign() == 0 {
-		return 0, errParameter
-	}
-	above.Add(above, below)
-	above.Sub(above, big.NewInt(1))
-	if above.Div(above, below); above.BitLen() > 62 {
-		return 0, errors.New("dp: the answer costs more than any budget")
-	}
-	return Rho(above.Uint64()), nil
-}
-
-// Epsilon is the epsilon for which a loss of r gives (epsilon, delta)-differential
-// privacy (Bun and Steinke, proposition 1.3).
-func (r Rho) Epsilon(delta float64) float64 {
-	x := float64(r) / float64(One)
-	return x + 2*math.Sqrt(x*math.Log(1/delta))
-}
 
 // An Account is who asks about what, and what for.
 type Account struct {
@@ -75,7 +23,14 @@ type Account struct {
 }
 
 // ErrSpent: the answer would cost more than what is left.
-var ErrSpent = errors.New("dp: the privacy budget is spent")
+var ErrSpent = errors.New("the privacy budget is spent")
+
+// A Limit bounds what is spent: of one account, and of its dataset by all accounts
+// together, where that is bounded too.
+type Limit struct {
+	Account Loss
+	Dataset *Loss
+}
 
 // A Ledger says what each account has spent, and remembers every answer: the same
 // question gets the same answer at no cost, so that asking again averages nothing
@@ -84,17 +39,19 @@ var ErrSpent = errors.New("dp: the privacy budget is spent")
 type Ledger struct {
 	mu      sync.Mutex
 	file    *os.File
-	spent   map[Account]Rho
-	answers map[[32]byte]int64
-	broken  error // of a write that failed: nothing more is answered
+	size    int64 // of what is known to be on the disk
+	torn    bool  // a write failed: more than size may be there
+	spent   map[Account]Loss
+	total   map[string]Loss // by dataset
+	answers map[[32]byte]json.RawMessage
 }
 
 // A record is one line of the file.
 type record struct {
 	Account
 	Question string `json:"question"` // SHA-256 of dataset and question
-	Rho      Rho    `json:"rho"`
-	Answer   int64  `json:"answer"`
+	Loss
+	Answer json.RawMessage `json:"answer"`
 }
 
 // OpenLedger opens a ledger's file, or makes it. A last line that is not whole
@@ -104,16 +61,28 @@ func OpenLedger(path string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{file: f, spent: map[Account]Rho{}, answers: map[[32]byte]int64{}}
+	l := &Ledger{file: f, spent: map[Account]Loss{}, total: map[string]Loss{}, answers: map[[32]byte]json.RawMessage{}}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("dp: another process has the ledger %s: %w", path, err)
 	}
-	if err := l.read(); err != nil {
+	err = l.read()
+	if err == nil {
+		err = syncDir(filepath.Dir(path)) // a new file's name
+	}
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("dp: ledger %s: %w", path, err)
 	}
 	return l, nil
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func (l *Ledger) read() error {
@@ -132,67 +101,110 @@ func (l *Ledger) read() error {
 		key, ok := [32]byte{}, false
 		if err := d.Decode(&r); err == nil {
 			b, err := hex.DecodeString(r.Question)
-			ok = err == nil && copy(key[:], b) == len(key) && len(b) == len(key)
+			ok = err == nil && copy(key[:], b) == len(key) && len(b) == len(key) && r.Answer != nil
 		}
 		if !ok {
 			return fmt.Errorf("line %d is damaged", i+1)
 		}
-		l.spent[r.Account] += r.Rho
-		l.answers[key] = r.Answer
+		l.add(r, key)
 	}
-	if whole < len(text) {
-		if err := l.file.Truncate(int64(whole)); err != nil {
-			return err
-		}
+	l.size = int64(whole)
+	return l.mend()
+}
+
+// mend takes off what is behind the last whole line.
+func (l *Ledger) mend() error {
+	if err := l.file.Truncate(l.size); err != nil {
+		return err
 	}
-	if _, err := l.file.Seek(int64(whole), io.SeekStart); err != nil {
+	if _, err := l.file.Seek(l.size, io.SeekStart); err != nil {
 		return err
 	}
 	return l.file.Sync()
 }
 
+func (l *Ledger) add(r record, key [32]byte) {
+	l.spent[r.Account] = l.spent[r.Account].plus(r.Loss)
+	l.total[r.Dataset] = l.total[r.Dataset].plus(r.Loss)
+	l.answers[key] = r.Answer
+}
+
 // Spent is what an account has spent.
-func (l *Ledger) Spent(a Account) Rho {
+func (l *Ledger) Spent(a Account) Loss {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.spent[a]
 }
 
-// Answer returns the answer to a question about the account's dataset: the one
-// that was given before, to whomever, or a new one, which draw makes. A new one
-// costs r of the limit. The question must name everything that its true answer
-// depends on, the state of the data too, in one form.
-func (l *Ledger) Answer(a Account, question string, r, limit Rho, draw func() (int64, error)) (int64, error) {
+// Recall returns the answer that was given to a question about a dataset.
+func (l *Ledger) Recall(dataset, question string) (json.RawMessage, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.broken != nil {
-		return 0, l.broken
+	x, ok := l.answers[digest(dataset, question)]
+	return x, ok
+}
+
+// Afford reports, as ErrSpent, that a new answer would cost more than is left.
+func (l *Ledger) Afford(a Account, cost Loss, limit Limit) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.afford(a, cost, limit)
+}
+
+func (l *Ledger) afford(a Account, cost Loss, limit Limit) error {
+	if left := limit.Account.left(l.spent[a]); !left.covers(cost) {
+		return fmt.Errorf("%w: of %s are left %s, this costs %s", ErrSpent, limit.Account, left, cost)
 	}
+	if limit.Dataset == nil {
+		return nil
+	}
+	if left := limit.Dataset.left(l.total[a.Dataset]); !left.covers(cost) {
+		return fmt.Errorf("%w: of %s for the dataset are left %s, this costs %s", ErrSpent, *limit.Dataset, left, cost)
+	}
+	return nil
+}
+
+// Answer returns the answer to a question about the account's dataset: the one
+// that was given before, to whomever, or a new one, which draw makes as JSON. A new
+// one costs of what is left. The question must name everything that its true answer
+// depends on, in one form. draw is called with the ledger locked: it should have
+// the true answer ready.
+func (l *Ledger) Answer(a Account, question string, cost Loss, limit Limit, draw func() (json.RawMessage, error)) (json.RawMessage, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	key := digest(a.Dataset, question)
 	if x, ok := l.answers[key]; ok {
 		return x, nil
 	}
-	if spent := l.spent[a]; spent > limit || r > limit-spent {
-		return 0, fmt.Errorf("%w: %s of %s are spent, this costs %s", ErrSpent, spent, limit, r)
+	if l.torn {
+		// What was written then is of an answer that was not given.
+		if err := l.mend(); err != nil {
+			return nil, fmt.Errorf("dp: the ledger cannot be written: %w", err)
+		}
+		l.torn = false
+	}
+	if err := l.afford(a, cost, limit); err != nil {
+		return nil, err
 	}
 	x, err := draw()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	line, err := json.Marshal(record{a, hex.EncodeToString(key[:]), r, x})
+	r := record{a, hex.EncodeToString(key[:]), cost, x}
+	line, err := json.Marshal(r)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if _, err = l.file.Write(append(line, '\n')); err == nil {
+	line = append(line, '\n')
+	if _, err = l.file.Write(line); err == nil {
 		err = l.file.Sync()
 	}
 	if err != nil {
-		// What of it is on the disk is not known: opening anew finds out.
-		l.broken = fmt.Errorf("dp: the ledger cannot be written: %w", err)
-		return 0, l.broken
+		l.torn = true
+		return nil, fmt.Errorf("dp: the ledger cannot be written: %w", err)
 	}
-	l.spent[a] += r
-	l.answers[key] = x
+	l.size += int64(len(line))
+	l.add(r, key)
 	return x, nil
 }
 

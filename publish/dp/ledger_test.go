@@ -2,6 +2,7 @@ package dp
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -20,8 +21,8 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(spender); path != "" {
 		l, err := OpenLedger(path)
 		for i := 0; err == nil; i++ {
-			if _, err = l.Answer(Account{User: "u"}, fmt.Sprint("child ", l.Spent(Account{User: "u"}), i), 3, math.MaxUint64/2, func() (int64, error) { return int64(i), nil }); err == nil {
-				fmt.Println(uint64(l.Spent(Account{User: "u"})))
+			if _, err = l.Answer(Account{User: "u"}, fmt.Sprint("child ", l.Spent(Account{User: "u"}), i), Loss{Rho: 3}, upTo(math.MaxUint64/2), fixed(i)); err == nil {
+				fmt.Println(uint64(l.Spent(Account{User: "u"}).Rho))
 			}
 		}
 		fmt.Fprintln(os.Stderr, err)
@@ -40,14 +41,22 @@ func open(t *testing.T, path string) *Ledger {
 	return l
 }
 
-func fixed(x int64) func() (int64, error) { return func() (int64, error) { return x, nil } }
+func fixed(x int) func() (json.RawMessage, error) {
+	return func() (json.RawMessage, error) { return json.Marshal(x) }
+}
+
+func upTo(r Rho) Limit { return Limit{Account: Loss{Rho: r}} }
 
 func TestLedger(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger")
 	l := open(t, path)
 	ann, bob := Account{"ann", "patients", "study"}, Account{"bob", "patients", "study"}
-	ask := func(a Account, question string, r Rho, x int64) (int64, error) {
-		return l.Answer(a, question, r, One, fixed(x))
+	ask := func(a Account, question string, r Rho, x int) (n int, err error) {
+		answer, err := l.Answer(a, question, Loss{Rho: r}, upTo(One), fixed(x))
+		if err == nil {
+			err = json.Unmarshal(answer, &n)
+		}
+		return n, err
 	}
 	if x, err := ask(ann, "how many?", One/2, 41); x != 41 || err != nil {
 		t.Fatal(x, err)
@@ -58,13 +67,13 @@ func TestLedger(t *testing.T) {
 			t.Error(x, err)
 		}
 	}
-	if l.Spent(ann) != One/2 || l.Spent(bob) != 0 {
+	if l.Spent(ann).Rho != One/2 || l.Spent(bob) != (Loss{}) {
 		t.Error(l.Spent(ann), l.Spent(bob))
 	}
 	if x, err := ask(Account{"ann", "doctors", "study"}, "how many?", One/2, 7); x != 7 || err != nil {
 		t.Error("another dataset is another question", x, err)
 	}
-	if _, err := ask(ann, "split", One/2+1, 1); !errors.Is(err, ErrSpent) || err.Error() != "dp: the privacy budget is spent: 0.500000000 of 1.000000000 are spent, this costs 0.500000001" {
+	if _, err := ask(ann, "split", One/2+1, 1); !errors.Is(err, ErrSpent) || err.Error() != "the privacy budget is spent: of rho 1.000000000 are left rho 0.500000000, this costs rho 0.500000001" {
 		t.Error(err)
 	}
 	if _, err := ask(ann, "rest", One/2, 1); err != nil {
@@ -78,8 +87,79 @@ func TestLedger(t *testing.T) {
 	}
 	l.Close()
 	l = open(t, path)
-	if x, err := ask(bob, "how many?", One, 5); x != 41 || err != nil || l.Spent(ann) != One {
+	if x, err := ask(bob, "how many?", One, 5); x != 41 || err != nil || l.Spent(ann).Rho != One {
 		t.Error("forgotten:", x, err, l.Spent(ann))
+	}
+}
+
+// TestLimits: delta is limited as rho is, and a dataset as an account is.
+func TestLimits(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	l := open(t, path)
+	total := Loss{Rho: 5, Delta: 5}
+	ask := func(user, question string, cost Loss) error {
+		_, err := l.Answer(Account{user, "patients", "study"}, question, cost, Limit{Loss{3, 3}, &total}, fixed(1))
+		return err
+	}
+	if err := ask("ann", "a", Loss{1, 3}); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask("ann", "b", Loss{1, 1}); !errors.Is(err, ErrSpent) {
+		t.Error("more delta than there is:", err)
+	}
+	if err := ask("bob", "c", Loss{3, 2}); err != nil {
+		t.Error(err)
+	}
+	if err := l.Afford(Account{"cid", "patients", "study"}, Loss{Rho: 2}, Limit{Loss{3, 3}, &total}); !errors.Is(err, ErrSpent) || !strings.Contains(err.Error(), "for the dataset") {
+		t.Error(err)
+	}
+	l.Close()
+	l = open(t, path)
+	if err := ask("cid", "d", Loss{Rho: 2}); !errors.Is(err, ErrSpent) {
+		t.Error("the dataset's spending is forgotten:", err)
+	}
+	if err := ask("cid", "e", Loss{Rho: 1}); err != nil {
+		t.Error("all of it may be spent:", err)
+	}
+	if _, ok := l.Recall("patients", "e"); !ok {
+		t.Error("forgotten")
+	}
+	if _, ok := l.Recall("doctors", "e"); ok {
+		t.Error("another dataset's answer")
+	}
+}
+
+// TestMended: after a write that failed half-way, nothing is answered before the
+// rest of it is off the disk, and no later line is spoilt by it.
+func TestMended(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	l := open(t, path)
+	ask := func(question string) error {
+		_, err := l.Answer(Account{User: "ann"}, question, Loss{Rho: 5}, upTo(100), fixed(1))
+		return err
+	}
+	if err := ask("a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.file.WriteString(`{"user":"ann","quest`); err != nil { // as a full disk would have it
+		t.Fatal(err)
+	}
+	l.torn = true
+	if err := ask("b"); err != nil {
+		t.Fatal(err)
+	}
+	file := l.file
+	l.file = nil // every write fails
+	if err := ask("c"); err == nil || !l.torn {
+		t.Error("answered without a ledger", err)
+	}
+	l.file = file
+	if err := ask("d"); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if l = open(t, path); l.Spent(Account{User: "ann"}).Rho != 15 {
+		t.Error(l.Spent(Account{User: "ann"}))
 	}
 }
 
@@ -91,7 +171,7 @@ func TestConcurrent(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for j := range 10 {
-				_, err := l.Answer(a, fmt.Sprint(i, j), 7, 100, fixed(1))
+				_, err := l.Answer(a, fmt.Sprint(i, j), Loss{Rho: 7}, upTo(100), fixed(1))
 				if err != nil && !errors.Is(err, ErrSpent) {
 					t.Error(err)
 				}
@@ -99,7 +179,7 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := l.Spent(a); got != 98 {
+	if got := l.Spent(a).Rho; got != 98 {
 		t.Errorf("spent %d", uint64(got))
 	}
 }
@@ -107,7 +187,7 @@ func TestConcurrent(t *testing.T) {
 func TestDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger")
 	l := open(t, path)
-	if _, err := l.Answer(Account{User: "ann"}, "q", 5, 10, fixed(1)); err != nil {
+	if _, err := l.Answer(Account{User: "ann"}, "q", Loss{Rho: 5}, upTo(10), fixed(1)); err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
@@ -121,7 +201,7 @@ func TestDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 		l, err := OpenLedger(path)
-		if err != nil || l.Spent(Account{User: "ann"}) != 5 {
+		if err != nil || l.Spent(Account{User: "ann"}).Rho != 5 {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
 		l.Close()
@@ -140,7 +220,7 @@ func TestDamaged(t *testing.T) {
 func TestFailedDraw(t *testing.T) {
 	l := open(t, filepath.Join(t.TempDir(), "ledger"))
 	bad := errors.New("no randomness")
-	if _, err := l.Answer(Account{}, "q", 5, 10, func() (int64, error) { return 0, bad }); !errors.Is(err, bad) || l.Spent(Account{}) != 0 {
+	if _, err := l.Answer(Account{}, "q", Loss{Rho: 5}, upTo(10), func() (json.RawMessage, error) { return nil, bad }); !errors.Is(err, bad) || l.Spent(Account{}) != (Loss{}) {
 		t.Error(err)
 	}
 }
@@ -179,7 +259,7 @@ func TestKilled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := l.Spent(Account{User: "u"})
+		got := l.Spent(Account{User: "u"}).Rho
 		l.Close()
 		if got < last || got > last+3 || last == 0 {
 			t.Fatalf("round %d: %d are spent, %d were told", round, uint64(got), uint64(last))

@@ -34,17 +34,20 @@ func NewSampler(random io.Reader) *Sampler {
 	return &Sampler{random: bufio.NewReaderSize(random, 4096)}
 }
 
-// most bounds parameters, so that whole numbers stay within 64 bits: numerators and
-// denominators are at most 2^40.
-const most = 1 << 40
+// Parameters are bounded so that whole numbers stay within 64 bits: denominators
+// to 2^40, scales and standard deviations to 2^54.
+const (
+	mostDen   = 1 << 40
+	mostScale = 1 << 54
+)
 
-var errParameter = errors.New("dp: the parameter is not between 1/2^40 and 2^40")
+var errParameter = errors.New("dp: the parameter of the noise is too large or too small")
 
 // Laplace draws from the discrete Laplace distribution of scale num/den: x has a
 // probability in proportion to exp(-|x|*den/num). Added to a whole number of
 // sensitivity 1, it gives den/num-differential privacy.
 func (s *Sampler) Laplace(num, den uint64) (int64, error) {
-	if num == 0 || den == 0 || num > most || den > most {
+	if num == 0 || den == 0 || num > mostScale || den > mostDen {
 		return 0, errParameter
 	}
 	x := s.laplace(num, den)
@@ -59,7 +62,9 @@ func (s *Sampler) laplace(num, den uint64) int64 {
 		}
 		v := uint64(0)
 		for s.err == nil && s.expSmall(1, 1) {
-			v++
+			if v++; v > 256 {
+				s.err = errors.New("dp: the source of randomness is broken") // this happens once in e^256 times
+			}
 		}
 		y := (u + num*v) / den
 		negative := s.below(2) == 1
@@ -78,11 +83,18 @@ func (s *Sampler) laplace(num, den uint64) int64 {
 // sigma^2 = num/den: x has a probability in proportion to exp(-x^2*den/(2*num)).
 // Added to a whole number of sensitivity 1, it gives den/(2*num)-zCDP.
 func (s *Sampler) Gaussian(num, den uint64) (int64, error) {
-	if num == 0 || den == 0 || num > most || den > most {
+	return s.gaussian(new(big.Int).SetUint64(num), new(big.Int).SetUint64(den))
+}
+
+func (s *Sampler) gaussian(p, q *big.Int) (int64, error) {
+	if p.Sign() <= 0 || q.Sign() <= 0 || q.BitLen() > 41 {
 		return 0, errParameter
 	}
-	t := new(big.Int).Sqrt(new(big.Int).SetUint64(num/den)).Uint64() + 1
-	p, q, bt := new(big.Int).SetUint64(num), new(big.Int).SetUint64(den), new(big.Int).SetUint64(t)
+	bt := new(big.Int).Sqrt(new(big.Int).Quo(p, q))
+	if bt.Add(bt, big.NewInt(1)); bt.BitLen() > 54 {
+		return 0, errParameter
+	}
+	t := bt.Uint64()
 	// (|y| - sigma^2/t)^2 / (2 sigma^2) = (|y|*q*t - p)^2 / (2*p*q*t^2)
 	qt := new(big.Int).Mul(q, bt)
 	below := new(big.Int).Mul(new(big.Int).Lsh(p, 1), new(big.Int).Mul(qt, bt))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"testing"
 	"testing/iotest"
@@ -134,15 +135,16 @@ func TestNeighbours(t *testing.T) {
 
 func TestParameters(t *testing.T) {
 	s := NewSampler(nil)
-	for _, p := range [][2]uint64{{0, 1}, {1, 0}, {1 << 41, 1}, {1, 1 << 41}} {
+	for _, p := range [][2]uint64{{0, 1}, {1, 0}, {1<<54 + 1, 1}, {1, 1 << 41}} {
 		if _, err := s.Laplace(p[0], p[1]); err == nil {
 			t.Errorf("scale %v", p)
 		}
-		if _, err := s.Gaussian(p[0], p[1]); err == nil {
+		square := new(big.Int).Mul(product(p[0], p[0]), big.NewInt(2))
+		if _, err := s.gaussian(square, product(p[1])); err == nil {
 			t.Errorf("sigma^2 %v", p)
 		}
 	}
-	for _, p := range [][2]uint64{{1 << 40, 1}, {1, 1 << 40}} { // the ends are drawn without overflow
+	for _, p := range [][2]uint64{{1 << 54, 1}, {1, 1 << 40}} { // the ends are drawn without overflow
 		x, err := s.Laplace(p[0], p[1])
 		if err != nil || p[0] == 1 && x != 0 {
 			t.Errorf("scale %v: %d, %v", p, x, err)
@@ -150,6 +152,20 @@ func TestParameters(t *testing.T) {
 		if x, err = s.Gaussian(p[0], p[1]); err != nil || p[0] == 1 && x != 0 {
 			t.Errorf("sigma^2 %v: %d, %v", p, x, err)
 		}
+	}
+	// A standard deviation of 2^50 is neither cut nor wrapped: half of the draws are beyond 0.67 of it.
+	beyond := 0
+	for range 2000 {
+		x, err := s.gaussian(new(big.Int).Lsh(big.NewInt(1), 100), big.NewInt(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(float64(x)) > 0.6745*(1<<50) {
+			beyond++
+		}
+	}
+	if beyond < 850 || beyond > 1150 {
+		t.Errorf("%d of 2000 draws are beyond the quartiles", beyond)
 	}
 	broken := NewSampler(iotest.ErrReader(io.ErrUnexpectedEOF))
 	if _, err := broken.Gaussian(5, 1); !errors.Is(err, io.ErrUnexpectedEOF) {
