@@ -31,7 +31,7 @@ const floors = `
 5  plan ddl gate object publish
 6  run store
 7  session
-8  front/* console admin
+8  front/* console admin release
 9  cmd/*
 T  internal/*
 `

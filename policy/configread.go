@@ -83,7 +83,7 @@ func (r *configReader) listen(n *node) Listen {
 	}
 	tls := n.get("tls")
 	l.TLS = ServerTLS{Off: value[string](tls) == "off", Certificate: r.path(tls, "certificate"), Key: r.path(tls, "key")}
-	if l.TLS.Off && checkAddress(l.Postgres, true) == nil && !loopback(l.Postgres) {
+	if l.TLS.Off && checkAddress(l.Postgres, true) == nil && !Loopback(l.Postgres) {
 		r.wrong(tls, "tls: off is allowed on loopback addresses only", "listen on 127.0.0.1, or name a certificate and a key")
 	}
 	return l
@@ -150,7 +150,7 @@ func (r *configReader) postgres(n *node, listen string) Postgres {
 	if tls == nil {
 		p.TLS.Mode = "verify-full"
 	}
-	if p.TLS.Off && checkAddress(p.Address, false) == nil && !loopback(p.Address) {
+	if p.TLS.Off && checkAddress(p.Address, false) == nil && !Loopback(p.Address) {
 		r.wrong(tls, "tls: off is allowed with a loopback address only", "for example tls: {mode: verify-full, ca: ca.pem}")
 	}
 	return p

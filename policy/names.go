@@ -26,6 +26,12 @@ func parseTable(s string) (tableName, error) {
 	}
 }
 
+// TableName reads the name of a table as policies write it, and a user may.
+func TableName(s string) (schema, table string, err error) {
+	t, err := parseTable(s)
+	return t.schema, t.table, err
+}
+
 // splitName splits at the dots outside of double quotes.
 func splitName(s string) ([]string, error) {
 	var parts []string

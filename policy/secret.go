@@ -39,22 +39,39 @@ func (c *Config) Secret(ref SecretRef) ([]byte, error) {
 		}
 		return []byte(v), nil
 	case ref.File != "":
-		b, err := os.ReadFile(ref.File)
-		if err != nil {
-			return fail("the secret's file "+ref.File+" cannot be read: "+cause(err), "name a file that Clarus may read")
+		word, msg, remedy := readSecret(ref.File)
+		if msg != "" {
+			return fail(msg, remedy)
 		}
-		if len(b) > maxSecret {
-			clear(b)
-			return fail(fmt.Sprintf("the secret's file %s is larger than %d bytes", ref.File, maxSecret), "name the file that holds the secret alone")
-		}
-		secret := bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
-		if len(secret) == 0 {
-			return fail("the secret's file "+ref.File+" is empty", "write the secret into it")
-		}
-		return secret, nil
+		return word, nil
 	default:
 		return fail("no secret is named", "name one with password-env or password-file")
 	}
+}
+
+// ReadSecret reads the secret in a file, as the configuration may name one.
+func ReadSecret(file string) ([]byte, error) {
+	word, msg, remedy := readSecret(file)
+	if msg != "" {
+		return nil, fmt.Errorf("%s (%s)", msg, remedy)
+	}
+	return word, nil
+}
+
+func readSecret(file string) (word []byte, msg, remedy string) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, "the secret's file " + file + " cannot be read: " + cause(err), "name a file that Clarus may read"
+	}
+	if len(b) > maxSecret {
+		clear(b)
+		return nil, fmt.Sprintf("the secret's file %s is larger than %d bytes", file, maxSecret), "name the file that holds the secret alone"
+	}
+	word = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
+	if len(word) == 0 {
+		return nil, "the secret's file " + file + " is empty", "write the secret into it"
+	}
+	return word, "", ""
 }
 
 // cause is a file error without the path that the message names already.

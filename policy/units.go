@@ -42,8 +42,8 @@ func parseDuration(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// loopback reports whether an address host:port stays on this machine.
-func loopback(address string) bool {
+// Loopback reports whether an address host:port stays on this machine.
+func Loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false

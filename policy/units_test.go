@@ -27,8 +27,8 @@ func TestLoopback(t *testing.T) {
 		"127.0.0.1:1": true, "127.9.9.9:1": true, "[::1]:1": true, "localhost:1": true, "[::ffff:127.0.0.1]:1": true,
 		":1": false, "0.0.0.0:1": false, "[::]:1": false, "10.0.0.1:1": false, "localhost.example.org:1": false, "127.0.0.1": false, "127.1:1": false,
 	} {
-		if got := loopback(address); got != want {
-			t.Errorf("loopback(%q) = %v", address, got)
+		if got := Loopback(address); got != want {
+			t.Errorf("Loopback(%q) = %v", address, got)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/clarus-project/clarus/policy"
 	"github.com/clarus-project/clarus/publish"
+	"github.com/clarus-project/clarus/publish/model"
 	"github.com/clarus-project/clarus/publish/report"
 	"github.com/clarus-project/clarus/publish/table"
 )
@@ -25,17 +26,21 @@ type publication struct {
 	reports           []string
 	delimiter         string
 	quiet             bool
+	tables            tables // the ends that are tables
 }
 
 func publishCommand() *cobra.Command {
 	p := &publication{}
 	c := &cobra.Command{
-		Use:   "publish FILE",
+		Use:   "publish FILE|TABLE",
 		Short: "Anonymise a table so that it may leave",
-		Long: "Anonymises a CSV file as a publishing policy says, checks the result, and writes it with a report of risk and utility.\n" +
+		Long: "Anonymises a CSV file, or a table at a PostgreSQL server (--from), as a publishing policy says, checks the result, and writes it,\n" +
+			"to a file or as a table (--to), with a report of risk and utility.\n" +
 			"Nothing is written unless the result passes the check. docs/publish.md describes policies.",
-		Example: "  clarus publish patients.csv --policy patients.publish.yaml --out released.csv --report report.html",
-		Args:    cobra.ExactArgs(1),
+		Example: "  clarus publish patients.csv --policy patients.publish.yaml --out released.csv --report report.html\n" +
+			"  clarus publish public.patient --from postgres://owner@localhost:6432/app?sslmode=disable --policy patients.publish.yaml \\\n" +
+			"    --to postgres://me@db.example.org/research --out release.patient",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.data = args[0]
 			err := p.run(cmd.Context(), cmd.OutOrStdout())
@@ -50,6 +55,7 @@ func publishCommand() *cobra.Command {
 	c.Flags().StringArrayVar(&p.reports, "report", nil, "also write the report to this file, by its ending .txt, .json or .html; may be repeated")
 	c.Flags().StringVar(&p.delimiter, "delimiter", "", "the character between values; found out if not given")
 	c.Flags().BoolVarP(&p.quiet, "quiet", "q", false, "print neither progress nor report")
+	p.tables.flags(c.Flags())
 	return c
 }
 
@@ -57,6 +63,10 @@ func (p *publication) run(ctx context.Context, stdout io.Writer) error {
 	if p.policy == "" || p.out == "" {
 		return usageError{errors.New("name a policy with --policy and where the release goes with --out")}
 	}
+	if err := p.tables.check(p.data, p.out); err != nil {
+		return err
+	}
+	defer p.tables.close()
 	for _, path := range p.reports {
 		switch filepath.Ext(path) {
 		case ".txt", ".json", ".html":
@@ -92,7 +102,7 @@ func (p *publication) run(ctx context.Context, stdout io.Writer) error {
 	if shown || len(p.reports) > 0 {
 		rep = report.New(data, release.Checked, release.Spec, release.Result, time.Now())
 	}
-	if err := p.write(ctx, release, rep, stdout, bars); err != nil {
+	if err := p.write(ctx, pol, release, rep, stdout, bars); err != nil {
 		return err
 	}
 	bars.stop()
@@ -104,6 +114,9 @@ func (p *publication) run(ctx context.Context, stdout io.Writer) error {
 
 // read reads the data.
 func (p *publication) read(ctx context.Context, delimiter byte, bars *bars) (*table.Table, error) {
+	if p.tables.from.text != "" {
+		return p.tables.read(ctx, bars)
+	}
 	f, err := os.Open(p.data)
 	if err != nil {
 		return nil, err
@@ -143,12 +156,15 @@ func (i *interruptible) Read(b []byte) (int, error) {
 }
 
 // write writes reports and then the release: who finds a release finds its reports.
-func (p *publication) write(ctx context.Context, release *publish.Release, rep *report.Report, stdout io.Writer, bars *bars) error {
+func (p *publication) write(ctx context.Context, pol *model.Policy, release *publish.Release, rep *report.Report, stdout io.Writer, bars *bars) error {
 	for _, path := range p.reports {
 		render := map[string]func(io.Writer) error{".txt": rep.Text, ".json": rep.JSON, ".html": rep.HTML}[filepath.Ext(path)]
 		if err := whole(path, render); err != nil {
 			return err
 		}
+	}
+	if p.tables.to.text != "" {
+		return p.tables.write(ctx, release, pol, p.policy, bars)
 	}
 	table := func(w io.Writer) error {
 		done := 0
