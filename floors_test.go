@@ -25,7 +25,7 @@ const module = "github.com/clarus-project/clarus"
 const floors = `
 0  .
 1  secret sqlast pgwire pgvalue pgserver publish/table publish/hierarchy
-2  technique keys provider audit catalog publish/model
+2  technique keys provider audit catalog publish/model publish/parquet
 3  policy analyze publish/check publish/dp publish/fulldomain publish/mask publish/recode publish/microagg
 4  publish/report technique/* keys/* provider/* audit/* twin sentinel
 5  plan ddl gate object publish

@@ -16,6 +16,7 @@ import (
 	"github.com/clarus-project/clarus/policy"
 	"github.com/clarus-project/clarus/publish"
 	"github.com/clarus-project/clarus/publish/model"
+	"github.com/clarus-project/clarus/publish/parquet"
 	"github.com/clarus-project/clarus/publish/report"
 	"github.com/clarus-project/clarus/publish/table"
 )
@@ -24,9 +25,10 @@ import (
 type publication struct {
 	data, policy, out string
 	reports           []string
-	delimiter         string
+	delimiter, format string
 	quiet             bool
-	tables            tables // the ends that are tables
+	tables            tables        // the ends that are tables
+	types             parquet.Types // of the columns that were read, where their file has types
 }
 
 func publishCommand() *cobra.Command {
@@ -34,7 +36,7 @@ func publishCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "publish FILE|TABLE",
 		Short: "Anonymise a table so that it may leave",
-		Long: "Anonymises a CSV file, or a table at a PostgreSQL server (--from), as a publishing policy says, checks the result, and writes it,\n" +
+		Long: "Anonymises a CSV or Parquet file, or a table at a PostgreSQL server (--from), as a publishing policy says, checks the result, and writes it,\n" +
 			"to a file or as a table (--to), with a report of risk and utility.\n" +
 			"Nothing is written unless the result passes the check. docs/publish.md describes policies.",
 		Example: "  clarus publish patients.csv --policy patients.publish.yaml --out released.csv --report report.html\n" +
@@ -54,6 +56,7 @@ func publishCommand() *cobra.Command {
 	c.Flags().StringVarP(&p.out, "out", "o", "", "where the release is written; - is the standard output")
 	c.Flags().StringArrayVar(&p.reports, "report", nil, "also write the report to this file, by its ending .txt, .json or .html; may be repeated")
 	c.Flags().StringVar(&p.delimiter, "delimiter", "", "the character between values; found out if not given")
+	c.Flags().StringVar(&p.format, "format", "", "how the release is written, csv or parquet; by the ending of --out if not given")
 	c.Flags().BoolVarP(&p.quiet, "quiet", "q", false, "print neither progress nor report")
 	p.tables.flags(c.Flags())
 	return c
@@ -82,6 +85,9 @@ func (p *publication) run(ctx context.Context, stdout io.Writer) error {
 		if delimiter = p.delimiter[0]; len(p.delimiter) != 1 || strings.ContainsAny(p.delimiter, "\"\r\n") {
 			return usageError{errors.New("--delimiter: one character, not a quote")}
 		}
+	}
+	if err := p.chooseFormat(); err != nil {
+		return err
 	}
 	pol, err := policy.LoadPublication(p.policy)
 	if err != nil {
@@ -126,6 +132,9 @@ func (p *publication) read(ctx context.Context, delimiter byte, bars *bars) (*ta
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 		size = int(info.Size())
 	}
+	if isParquet(f) {
+		return p.readParquet(ctx, f, int64(size), bars)
+	}
 	done := 0
 	t, err := table.Read(&interruptible{ctx, f}, table.Options{Delimiter: delimiter, Progress: func(n int) {
 		if done/progressStep != (done+n)/progressStep {
@@ -168,7 +177,7 @@ func (p *publication) write(ctx context.Context, pol *model.Policy, release *pub
 	}
 	table := func(w io.Writer) error {
 		done := 0
-		return release.Table.Write(w, func(rows int) error {
+		return p.writeTable(w, release, func(rows int) error {
 			done += rows
 			bars.step("write", done, release.Table.Rows)
 			return ctx.Err()
