@@ -114,10 +114,11 @@ func (s *Session) conclude(ctx context.Context, commit bool, text string) (tag s
 // they replace stand aside until home has decided which are wanted. What home
 // decides, Settle brings about, now or when the provider is asked next.
 func (s *Session) commitSchema(ctx context.Context, text string) (tag string, end ending, err error) {
+	others := s.joined()
 	if err := s.ddl.save(ctx, s); err != nil {
+		s.endBlocks(ctx, others, "ROLLBACK")
 		return "", rolledBack, err
 	}
-	others := s.joined()
 	done, err := s.beginCommit(ctx)
 	if err != nil {
 		s.endBlocks(ctx, others, "ROLLBACK")

@@ -148,6 +148,10 @@ func (f *fullDisk) state(t *testing.T) {
 	f.full(t, f.disks.State, func() {
 		_, err := rows(s, "CREATE TABLE full_unpinned (id int)")
 		told(t, "CREATE TABLE", err, "08006 53100", "state directory")
+		mustRows(t, s, "BEGIN; CREATE TABLE full_unpinned (id int)")
+		_, err = rows(s, "COMMIT")
+		told(t, "COMMIT", err, "08006 53100", "state directory")
+		// The session is out of the block, here and at the provider: what it writes is committed.
 		if err := f.insert(s, 10); err != nil { // needs no room there
 			t.Error(err)
 		}
