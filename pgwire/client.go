@@ -78,13 +78,21 @@ func dial(ctx context.Context, t Target, network pgconn.DialFunc) (*Client, erro
 		pid: h.PID, key: h.SecretKey, target: t, params: h.ParameterStatuses}, nil
 }
 
+// takeOverTime is how long pgconn may take to stop reading.
+const takeOverTime = time.Second
+
 // takeOver takes a connection from pgconn. Where a write took long, pgconn may
 // still read in the background, and would swallow the answer to the first
-// statement: a deadline in the past ends that read, which ends the reader.
+// statement: a deadline in the past ends that read, which ends the reader. What
+// has come by then was not asked for: a server says so that it ends, and one
+// that says anything else is not to be talked to.
 func takeOver(ctx context.Context, pc *pgconn.PgConn) (*pgconn.HijackedConn, error) {
 	asked, cancel := context.WithCancel(ctx)
 	cancel() // SyncConn only looks, and sends nothing
-	for pc.SyncConn(asked) != nil {
+	for last := time.Now().Add(takeOverTime); pc.SyncConn(asked) != nil; {
+		if time.Now().After(last) {
+			return nil, errors.New("the server sent more than was asked for, or ended the connection at once")
+		}
 		if err := pc.Conn().SetReadDeadline(time.Unix(1, 0)); err != nil {
 			return nil, err
 		}

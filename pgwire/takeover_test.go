@@ -25,7 +25,7 @@ func (s slow) Write(b []byte) (int, error) {
 func TestTakeOver(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
-	go serve(theirs)
+	go serve(theirs, "")
 	network := func(context.Context, string, string) (net.Conn, error) { return slow{ours}, nil }
 	c, err := dial(t.Context(), Target{Host: "127.0.0.1", Port: 1, Timeout: time.Minute}, network)
 	if err != nil {
@@ -45,8 +45,24 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
-// serve lets anybody in and answers each query with nothing.
-func serve(conn net.Conn) {
+// A server that goes on speaking once it is ready, such as one that is stopped
+// then, is not waited for without end.
+func TestTakeOverUnasked(t *testing.T) {
+	for _, more := range []string{"E\x00\x00\x00\x14SFATAL\x00C57P01\x00\x00", "N\x00\x00\x00\x05\x00", "Z"} {
+		ours, theirs := net.Pipe()
+		go serve(theirs, more)
+		network := func(context.Context, string, string) (net.Conn, error) { return ours, nil }
+		c, err := dial(t.Context(), Target{Host: "127.0.0.1", Port: 1, Timeout: time.Minute}, network)
+		if err == nil {
+			t.Errorf("after %q the connection can be used", more)
+			c.Abort()
+		}
+		theirs.Close()
+	}
+}
+
+// serve lets anybody in, says more then, and answers each query with nothing.
+func serve(conn net.Conn, more string) {
 	size := make([]byte, 4)
 	skip := func() bool {
 		if _, err := io.ReadFull(conn, size); err != nil {
@@ -59,7 +75,7 @@ func serve(conn net.Conn) {
 	if !skip() {
 		return
 	}
-	_, _ = conn.Write(append([]byte("R\x00\x00\x00\x08\x00\x00\x00\x00"), ready...))
+	_, _ = conn.Write(append(append([]byte("R\x00\x00\x00\x08\x00\x00\x00\x00"), ready...), more...))
 	kind := make([]byte, 1)
 	for {
 		if _, err := io.ReadFull(conn, kind); err != nil || !skip() || !bytes.Equal(kind, []byte("Q")) {
