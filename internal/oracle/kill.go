@@ -55,6 +55,15 @@ func (i *Instance) Kill(ctx context.Context, victim string, choice *rand.Rand) e
 // Slay ends the proxy by SIGKILL and starts no other.
 func (i *Instance) Slay() { _ = i.cmd.Process.Kill() }
 
+// Stacks ends the proxy and returns what it printed, the last of it where each
+// of its goroutines was.
+func (i *Instance) Stacks() string {
+	_ = i.cmd.Process.Signal(syscall.SIGQUIT)
+	<-i.exited
+	log, _ := os.ReadFile(i.Log)
+	return string(log)
+}
+
 // restart kills the proxy and starts it again on the same port.
 func (i *Instance) restart() error {
 	config := filepath.Join(i.Dir, "clarus.yaml")

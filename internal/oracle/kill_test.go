@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,15 +69,19 @@ func TestKill(t *testing.T) {
 	}
 	choice := rand.New(rand.NewPCG(*killSeed, 0))
 	for n := range *kills {
-		l.progress(t, 5)
+		l.progress(t, i, 5)
 		time.Sleep(time.Duration(choice.IntN(150)) * time.Millisecond)
 		victim := []string{"twin", "backend", "proxy", "provider"}[choice.IntN(4)]
 		t.Logf("kill %d: %s", n, victim)
-		if err := i.Kill(t.Context(), victim, choice); err != nil {
-			t.Fatalf("kill %s: %v", victim, err)
-		}
+		until(t, "there is a "+victim+" to kill", func() bool {
+			err := i.Kill(t.Context(), victim, choice)
+			if err != nil && !errors.Is(err, oracle.ErrNoVictim) {
+				t.Fatalf("kill %s: %v", victim, err)
+			}
+			return err == nil
+		})
 	}
-	l.progress(t, 10)
+	l.progress(t, i, 10)
 	stop()
 	work.Wait()
 	for _, w := range l.wrong {
@@ -86,7 +91,7 @@ func TestKill(t *testing.T) {
 }
 
 // progress waits until n more transactions are done.
-func (l *ledger) progress(t *testing.T, n int) {
+func (l *ledger) progress(t *testing.T, i *oracle.Instance, n int) {
 	t.Helper()
 	count := func() int {
 		l.mu.Lock()
@@ -96,7 +101,9 @@ func (l *ledger) progress(t *testing.T, n int) {
 	from := count()
 	for deadline := time.Now().Add(90 * time.Second); count() < from+n; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d transactions in 90 s after a kill; %d were wanted", count()-from, n)
+			var here strings.Builder
+			_ = pprof.Lookup("goroutine").WriteTo(&here, 2)
+			t.Fatalf("%d transactions in 90 s after a kill; %d were wanted\nclarus:\n%s\nclients:\n%s", count()-from, n, i.Stacks(), &here)
 		}
 	}
 }
