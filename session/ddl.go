@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/catalog"
@@ -218,7 +219,14 @@ func (s *Session) onTwin(ctx context.Context, sql string) (tag string, err error
 	if err := u.Send(); err != nil {
 		return "", err
 	}
-	return u.Finish()
+	tag, err = u.Finish()
+	if se, ok := errors.AsType[*pgwire.ServerError](err); ok {
+		// Users know the database by its own name.
+		told := *se
+		told.Message = strings.ReplaceAll(se.Message, "database "+s.ddl.scratch.Name(), "database "+s.db.Name)
+		err = &told
+	}
+	return tag, err
 }
 
 // loadFor loads the tables whose rows take part in a schema statement, such as

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -89,13 +90,13 @@ func (s *Session) setStatement(ctx context.Context, st *sqlast.Statement) (strin
 			return "", err
 		}
 		return s.setTransaction(ctx, text)
+	case set.Name == "role" || set.Name == "session_authorization":
+		return "", clarus.Refuse("SET ROLE and SET SESSION AUTHORIZATION are not supported", "Connect as the user concerned.")
 	case set.Local && !s.block && s.several:
 		return "", clarus.Refuse("SET LOCAL in a query string of several statements outside a transaction block", "Write BEGIN and COMMIT.")
 	case set.Local && !s.block:
 		s.client.Notice(&pgwire.ServerError{Severity: "WARNING", Code: "25P01", Message: "SET LOCAL can only be used in transaction blocks"})
 		return "SET", nil
-	case set.Name == "role" || set.Name == "session_authorization":
-		return "", clarus.Refuse("SET ROLE and SET SESSION AUTHORIZATION are not supported", "Connect as the user concerned.")
 	case set.Default:
 		return s.reset(ctx, set.Name, set.Local, strings.HasPrefix(strings.ToUpper(strings.TrimSpace(st.Text)), "RESET"))
 	}
@@ -278,6 +279,13 @@ func (s *Session) lockTables(ctx context.Context, st *sqlast.Statement) (string,
 	if len(tables) == 0 {
 		return "LOCK TABLE", nil
 	}
+	denied, err := s.denied(ctx, tables, "pg_catalog.has_table_privilege(c.oid, $2)", st.LockPrivileges())
+	if err != nil {
+		return "", err
+	}
+	if len(denied) > 0 {
+		return "", &pgwire.ServerError{Severity: "ERROR", Code: "42501", Message: "permission denied for table " + denied[0].Name}
+	}
 	remote, err := sites{s}.Writer(ctx, tables...)
 	if err != nil {
 		return "", err
@@ -290,7 +298,36 @@ func (s *Session) lockTables(ctx context.Context, st *sqlast.Statement) (string,
 	return "LOCK TABLE", nil
 }
 
-// maintain carries out VACUUM and ANALYZE on what the provider holds.
+// denied returns the tables of which a condition on c, a row of pg_class, does
+// not hold for the user; $2 is what it is asked about.
+func (s *Session) denied(ctx context.Context, tables []*catalog.Table, condition, about string) ([]*catalog.Table, error) {
+	c, err := s.twin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	oids := make([]string, len(tables))
+	for i, t := range tables {
+		oids[i] = strconv.FormatUint(uint64(t.Relation.OID), 10)
+	}
+	rows, err := c.Rows("SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1::pg_catalog.oid[]) AND "+condition, "{"+strings.Join(oids, ",")+"}", about)
+	if err != nil {
+		return nil, err
+	}
+	allowed := map[string]bool{}
+	for _, r := range rows {
+		allowed[r[0]] = true
+	}
+	var list []*catalog.Table
+	for i, t := range tables {
+		if !allowed[oids[i]] {
+			list = append(list, t)
+		}
+	}
+	return list, nil
+}
+
+// maintain carries out VACUUM and ANALYZE on what the provider holds, as far as
+// it is the user's, or all of it for the owner of the database.
 func (s *Session) maintain(ctx context.Context, st *sqlast.Statement) (string, error) {
 	command, tag, names, ok := st.Maintenance()
 	if !ok {
@@ -306,7 +343,16 @@ func (s *Session) maintain(ctx context.Context, st *sqlast.Statement) (string, e
 	if len(names) == 0 {
 		tables = s.catalog().Tables
 	}
+	denied, err := s.denied(ctx, tables, "(pg_catalog.pg_has_role(c.relowner, 'USAGE') OR pg_catalog.pg_has_role($2, 'USAGE'))", s.db.Twin.Owner())
+	if err != nil {
+		return "", err
+	}
 	for _, t := range tables {
+		if slices.Contains(denied, t) {
+			s.client.Notice(&pgwire.ServerError{Severity: "WARNING", Code: "01000",
+				Message: fmt.Sprintf("skipping %q --- only table or database owner can %s it", t.Name, strings.ToLower(tag))})
+			continue
+		}
 		remote, err := s.at(ctx, t.Provider)
 		if err != nil {
 			return "", err

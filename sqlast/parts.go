@@ -135,6 +135,17 @@ func (s *Statement) Maintenance() (command, tag string, tables []Name, ok bool) 
 var lockModes = []string{"", "ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE",
 	"EXCLUSIVE", "ACCESS EXCLUSIVE"}
 
+// LockPrivileges names the privileges on a table one of which a Lock statement needs.
+func (s *Statement) LockPrivileges() string {
+	switch lockModes[s.tree().GetLockStmt().Mode] {
+	case "ACCESS SHARE":
+		return "SELECT"
+	case "ROW EXCLUSIVE":
+		return "INSERT, UPDATE, DELETE, TRUNCATE"
+	}
+	return "UPDATE, DELETE, TRUNCATE"
+}
+
 // LockForm returns the tables and the mode, with NOWAIT, of a Lock statement.
 func (s *Statement) LockForm() (tables []Name, mode string) {
 	n := s.tree().GetLockStmt()

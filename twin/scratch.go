@@ -484,6 +484,9 @@ func (s *Scratch) Administer(sql string) error {
 	return s.loader.Do(sql)
 }
 
+// Name is the scratch database's name on the twin.
+func (s *Scratch) Name() string { return s.name }
+
 // Root runs statements as the superuser in this scratch database.
 func (s *Scratch) Root() *Conn { return s.loader }
 
