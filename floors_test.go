@@ -27,7 +27,7 @@ const floors = `
 1  secret sqlast pgwire pgvalue pgserver publish/table publish/hierarchy
 2  technique keys provider audit catalog publish/model publish/parquet
 3  policy analyze publish/check publish/dp publish/fulldomain publish/mask publish/recode publish/microagg
-4  publish/report technique/* keys/* provider/* audit/* twin sentinel
+4  publish/report publish/synth technique/* keys/* provider/* audit/* twin sentinel
 5  plan ddl gate object publish
 6  run store
 7  session

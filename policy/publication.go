@@ -39,7 +39,10 @@ func ParsePublication(name string, src []byte) (*model.Policy, error) {
 
 // A publicationReader turns a checked tree into a publishing policy and reports
 // what the schema cannot say.
-type publicationReader struct{ *report }
+type publicationReader struct {
+	*report
+	method model.Method
+}
 
 // number returns a node's number, 0 if there is none.
 func number(n *node) float64 {
@@ -86,8 +89,10 @@ func (r *publicationReader) publication(root *node) *model.Policy {
 	if p.Method == "" {
 		p.Method = model.Local
 	}
+	r.method = p.Method
+	r.sampling(n, p)
 	p.Suppress = number(n.get("suppress"))
-	if at := n.get("suppress"); at != nil && p.Method != model.Global {
+	if at := n.get("suppress"); at != nil && p.Method != model.Global && p.Method != model.Sampling {
 		r.add(at.at, "suppress belongs to method: global", "remove it: local and microaggregation suppress no row")
 	}
 	if at := n.get("effort"); at != nil && p.Method == model.Global {
@@ -103,18 +108,24 @@ func (r *publicationReader) publication(root *node) *model.Policy {
 			p.Missing = textList(values)
 		}
 	}
-	quasi := 0
+	quasi, published := 0, 0
 	for _, f := range root.get("attributes").fields {
 		a := r.attribute(f)
-		if at := f.value.get("cover"); at != nil && p.Method != model.Local {
+		if at := f.value.get("cover"); at != nil && p.Method != model.Local && p.Method != model.Sampling {
 			r.add(at.at, fmt.Sprintf("cover says nothing under method: %s", p.Method), "remove it, or choose method: local")
 		}
 		p.Attributes = append(p.Attributes, a)
 		if a.Class == clarus.QuasiIdentifier {
 			quasi++
 		}
+		if a.Class != clarus.Identifier {
+			published++
+		}
 	}
-	if quasi == 0 {
+	switch {
+	case p.Method == model.Sampling && published == 0:
+		r.add(root.get("attributes").at, "every attribute is an identifier: nothing is left to draw", "give what is published another class")
+	case p.Method != model.Sampling && quasi == 0:
 		r.add(root.get("attributes").at, "no attribute is a quasi-identifier", "name those that together may tell who a row is")
 	}
 	if p.Subject != "" {
@@ -133,6 +144,10 @@ func (r *publicationReader) attribute(f field) *model.Attribute {
 	a := &model.Attribute{Name: f.name, Class: clarus.Class(n.text("class")), Type: model.Type(n.text("type")), Cover: model.Cover(n.text("cover")),
 		Weight: number(n.get("weight")), HolesRoot: n.text("holes") == "root", Order: textList(n.get("order"))}
 	quasi := a.Class == clarus.QuasiIdentifier
+	if r.method == model.Sampling {
+		return r.drawn(f, a)
+	}
+	r.foreign(n, "bounds", "step", "bins")
 	r.misplaced(n, quasi, "cover", "weight", "holes")
 	r.misplaced(n, quasi || a.Class == clarus.Confidential, "type", "order", "hierarchy")
 	r.misplaced(n, a.Class == clarus.Confidential, "models")
@@ -150,12 +165,7 @@ func (r *publicationReader) attribute(f field) *model.Attribute {
 		a.Weight = 1
 	}
 	a.Hierarchy = r.source(n.get("hierarchy"))
-	switch {
-	case a.Type == model.Ordinal && a.Order == nil:
-		r.add(f.at, "the order of an ordinal attribute is missing", "add order: [least, ..., greatest]")
-	case a.Type != model.Ordinal && a.Order != nil:
-		r.add(n.get("order").at, "order is for type: ordinal", "remove it, or write type: ordinal")
-	}
+	r.ordered(f, a)
 	switch {
 	case a.Cover == model.CoverInterval && (a.Type == model.Categorical || a.Type == model.Point):
 		r.add(n.get("cover").at, fmt.Sprintf("a %s attribute has no intervals", a.Type), "choose set or node, or another type")
@@ -177,6 +187,16 @@ func (r *publicationReader) attribute(f field) *model.Attribute {
 		}
 	}
 	return a
+}
+
+// ordered checks that what has an order says so.
+func (r *publicationReader) ordered(f field, a *model.Attribute) {
+	switch {
+	case a.Type == model.Ordinal && a.Order == nil:
+		r.add(f.at, "the order of an ordinal attribute is missing", "add order: [least, ..., greatest]")
+	case a.Type != model.Ordinal && a.Order != nil:
+		r.add(f.value.get("order").at, "order is for type: ordinal", "remove it, or write type: ordinal")
+	}
 }
 
 // misplaced reports keys that say nothing for the attribute's class.

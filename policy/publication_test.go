@@ -27,6 +27,9 @@ func showPublication(p *model.Policy) string {
 	if p.Seed != nil {
 		fmt.Fprintf(&b, " seed=%d", *p.Seed)
 	}
+	if p.Synthetic != nil {
+		fmt.Fprintf(&b, " synthetic=%+v", *p.Synthetic)
+	}
 	for _, a := range p.Attributes {
 		fmt.Fprintf(&b, "\n%s: %s %s %s weight=%g", a.Name, a.Class, a.Type, a.Cover, a.Weight)
 		if a.Order != nil {
@@ -37,6 +40,9 @@ func showPublication(p *model.Policy) string {
 		}
 		if a.Mask != nil {
 			fmt.Fprintf(&b, " %s", mask.Describe(a.Mask))
+		}
+		if a.Bounds != nil {
+			fmt.Fprintf(&b, " bounds=%+v", *a.Bounds)
 		}
 		if a.Wants != nil {
 			fmt.Fprintf(&b, " wants=%v", a.Wants)

@@ -55,6 +55,9 @@ func Make(ctx context.Context, p *model.Policy, t *table.Table, open Open, progr
 		progress = func(string, int, int) {}
 	}
 	r := &run{ctx: ctx, policy: p, table: t, open: open, progress: progress, rng: newRand(p.Seed)}
+	if p.Method == model.Sampling {
+		return r.synthetic()
+	}
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
@@ -88,26 +91,36 @@ func newRand(seed *uint64) *rand.Rand {
 	return rand.New(rand.NewChaCha8(b))
 }
 
-// prepare reads the columns in the terms of the policy.
-func (r *run) prepare() error {
-	p := r.policy
-	r.spec = &check.Spec{K: p.K, Subject: p.Subject}
-	for _, a := range p.Attributes {
+// named checks that policy and data speak of the same attributes.
+func (r *run) named() error {
+	r.spec = &check.Spec{K: r.policy.K, Subject: r.policy.Subject}
+	for _, a := range r.policy.Attributes {
 		if r.table.Column(a.Name) == nil {
 			return &table.Error{Msg: fmt.Sprintf("the policy names the attribute %q, which the data lacks", a.Name), Hint: "it has " + strings.Join(r.table.Names(), ", ")}
 		}
 	}
+	for _, c := range r.table.Columns {
+		if r.policy.Attribute(c.Name) == nil {
+			return &table.Error{Column: c.Name, Msg: "the policy does not say what this attribute is", Hint: "give it a class: identifier, quasi-identifier, confidential or non-confidential"}
+		}
+	}
+	return nil
+}
+
+// prepare reads the columns in the terms of the policy.
+func (r *run) prepare() error {
+	p := r.policy
+	if err := r.named(); err != nil {
+		return err
+	}
 	for i, c := range r.table.Columns {
 		r.progress("read", i, len(r.table.Columns))
 		a := p.Attribute(c.Name)
-		if a != nil && a.Mask != nil {
+		if a.Mask != nil {
 			if err := r.mask(a, c); err != nil {
 				return err
 			}
 			continue
-		}
-		if a == nil {
-			return &table.Error{Column: c.Name, Msg: "the policy does not say what this attribute is", Hint: "give it a class: identifier, quasi-identifier, confidential or non-confidential"}
 		}
 		switch a.Class {
 		case clarus.Identifier:

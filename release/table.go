@@ -100,7 +100,7 @@ func Types(p *model.Policy, t *table.Table, original map[string]string) []string
 	for i, c := range t.Columns {
 		list[i] = "text"
 		a := p.Attribute(c.Name)
-		if own := original[c.Name]; own != "" && a != nil && a.Mask == nil && p.Suppress == 0 && (a.Class == clarus.Confidential || a.Class == clarus.NonConfidential) {
+		if own := original[c.Name]; own != "" && a != nil && p.Synthetic == nil && a.Mask == nil && p.Suppress == 0 && (a.Class == clarus.Confidential || a.Class == clarus.NonConfidential) {
 			list[i] = own
 		}
 	}

@@ -174,7 +174,11 @@ func (t *tables) write(ctx context.Context, r *publish.Release, p *model.Policy,
 	if err != nil {
 		return err
 	}
-	comment := fmt.Sprintf("A release, anonymised by Clarus: %s, k = %d, policy sha256:%x, made %s.", p.Method, p.K, sha256.Sum256(text), time.Now().UTC().Format("2006-01-02"))
+	model := fmt.Sprintf("k = %d", p.K)
+	if p.Synthetic != nil {
+		model = fmt.Sprintf("epsilon = %g, delta = %g", p.Synthetic.Epsilon, p.Synthetic.Delta)
+	}
+	comment := fmt.Sprintf("A release, anonymised by Clarus: %s, %s, policy sha256:%x, made %s.", p.Method, model, sha256.Sum256(text), time.Now().UTC().Format("2006-01-02"))
 	err = release.Create(c, t.to.name, r.Table, release.Types(p, r.Table, t.types), comment, bars.step)
 	if se, ok := errors.AsType[*pgwire.ServerError](err); ok && se.Code == "42P07" {
 		return fmt.Errorf("%s is there already: a second release of the same rows can be intersected with the first; write it elsewhere only if that one never left", t.to.name)

@@ -51,10 +51,11 @@ type Spec struct {
 	Subject       string // attribute of the original that says whose a row is; "": each row is another's
 	Quasi         []Quasi
 	Confidential  []Confidential
-	Kept          []string // published as they are
-	Absent        []string // must not be published
-	Masked        []Masked // published, changed
-	MaxSuppressed int      // rows
+	Kept          []string   // published as they are
+	Absent        []string   // must not be published
+	Masked        []Masked   // published, changed
+	MaxSuppressed int        // rows
+	Synthetic     *Synthetic // rows are drawn: all that is above but Absent says nothing; nil: they are not
 }
 
 // A Violation is a promise that the release does not keep.

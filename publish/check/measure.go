@@ -26,6 +26,7 @@ type Result struct {
 	Attributes  []Attribute  `json:"attributes"`              // quasi-identifiers
 	Disclosures []Disclosure `json:"confidential_attributes"` // confidential ones
 	Risk        Risk         `json:"risk"`
+	Sampled     *Sampled     `json:"synthetic,omitempty"` // of rows that were drawn; all above is nothing then
 }
 
 // A Bucket counts the classes whose size is in a range.

@@ -15,6 +15,14 @@ type Policy struct {
 	Missing        []string // values that mean that there is none
 	MissingRefused bool     // a missing value is an error; else a value of its own
 	Attributes     []*Attribute
+	Synthetic      *Synthetic // of the method of that name; K is 0 then
+}
+
+// A Synthetic is how rows are drawn.
+type Synthetic struct {
+	Epsilon, Delta float64 // what it may tell of one person
+	Rows           int     // how many; 0: about as many as there are
+	Each           int     // rows of one person that count
 }
 
 // Attribute returns the named attribute, or nil.
@@ -35,6 +43,7 @@ const (
 	Local            Method = "local"            // cell-local generalisation
 	Global           Method = "global"           // full-domain generalisation
 	Microaggregation Method = "microaggregation" // means of small classes
+	Sampling         Method = "synthetic"        // rows of a model of the table
 )
 
 // A Type says how the values of an attribute relate.
@@ -70,7 +79,15 @@ type Attribute struct {
 	HolesRoot bool     // a value that the hierarchy lacks is published as its root
 	Order     []string // of an ordinal attribute, least first
 	Wants     []Requirement
-	Mask      *Mask // of what is published as it is otherwise; nil: none
+	Mask      *Mask   // of what is published as it is otherwise; nil: none
+	Bounds    *Bounds // of numbers and dates where rows are drawn; nil: none
+}
+
+// Bounds are what numbers and dates are drawn between, as positions on the scale.
+type Bounds struct {
+	Lower, Upper float64
+	Step         float64
+	Bins         int
 }
 
 // A Mask changes the values of an attribute one by one. Zero values do nothing.

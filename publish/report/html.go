@@ -15,12 +15,13 @@ import (
 func (r *Report) HTML(w io.Writer) error { return page.Execute(w, r) }
 
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
-	"percent": func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) },
-	"fixed":   func(x float64) string { return fmt.Sprintf("%.4f", x) },
-	"whole":   func(x float64) string { return fmt.Sprintf("%.0f", x) },
-	"sizes":   plotSizes,
-	"losses":  plotLosses,
-	"queries": plotQueries,
+	"percent":    func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) },
+	"fixed":      func(x float64) string { return fmt.Sprintf("%.4f", x) },
+	"whole":      func(x float64) string { return fmt.Sprintf("%.0f", x) },
+	"sizes":      plotSizes,
+	"losses":     plotLosses,
+	"queries":    plotQueries,
+	"variations": plotVariations,
 }).Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Release report</title>
 <style>
@@ -31,7 +32,12 @@ h2{margin-top:2rem;font-size:1.1rem}svg{max-width:100%;height:auto}figcaption{co
 <h1>Release report</h1>
 <p>Made {{.Made.Format "2006-01-02 15:04:05 UTC"}}. The release keeps these promises, checked on its own text:</p>
 <ul>{{range .Promises}}<li>{{.}}</li>{{end}}</ul>
-{{with .Measured}}
+{{with .Measured}}{{with .Sampled}}
+<h2>How alike release and data are</h2>
+<p>Total variation distance, the share of rows that would have to change: {{fixed .Mean}} on average over pairs of attributes.</p>
+<figure>{{variations .Single}}<figcaption>Distance by attribute</figcaption></figure>
+<figure>{{variations .Pairs}}<figcaption>Distance by pair of attributes</figcaption></figure>
+{{else}}
 <h2>Classes</h2>
 <table>
 <tr><th>rows</th><td>{{.Rows}}, {{.Suppressed}} suppressed</td></tr>
@@ -53,7 +59,7 @@ h2{margin-top:2rem;font-size:1.1rem}svg{max-width:100%;height:auto}figcaption{co
 <h2>What was lost</h2>
 <p>Normalised loss {{percent .Loss}}: 0 if every cell is the original, 100 % if every cell says nothing.</p>
 <figure>{{losses .Attributes}}<figcaption>Loss by attribute</figcaption></figure>
-{{end}}
+{{end}}{{end}}
 {{if .Queries}}<h2>What counts are worth</h2>
 <p>Half of {{len .Queries}} counts on one or two attributes are off by {{percent .QueryError}} or less.</p>
 <figure>{{queries .Queries}}<figcaption>Counts: true (across) and estimated from the release (up), logarithmic</figcaption></figure>{{end}}
@@ -96,6 +102,15 @@ func plotSizes(sizes []check.Bucket) template.HTML {
 			label = fmt.Sprintf("%d to %d", s.From, s.To)
 		}
 		labels, values, texts = append(labels, label), append(values, float64(s.Rows)), append(texts, fmt.Sprintf("%d rows, %d classes", s.Rows, s.Classes))
+	}
+	return bars(labels, values, texts)
+}
+
+func plotVariations(list []check.Variation) template.HTML {
+	var labels, texts []string
+	var values []float64
+	for _, v := range list {
+		labels, values, texts = append(labels, strings.Join(v.Attributes, ", ")), append(values, v.Distance), append(texts, fmt.Sprintf("%.4f", v.Distance))
 	}
 	return bars(labels, values, texts)
 }

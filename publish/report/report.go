@@ -30,6 +30,10 @@ type Report struct {
 // New makes the report of a release that passed its check.
 func New(original, release *table.Table, s *check.Spec, r *check.Result, made time.Time) *Report {
 	out := &Report{Made: made.UTC().Truncate(time.Second), Measured: r, Left: s.Absent, Promises: promises(s)}
+	if s.Synthetic != nil {
+		out.Promises, out.Beyond = drawn(s.Synthetic), beyondDrawn()
+		return out
+	}
 	out.Queries, out.QueryError = queries(original, release, s)
 	out.Beyond = beyond(s, r)
 	return out
@@ -122,6 +126,26 @@ func (r *Report) Text(w io.Writer) error {
 		line("  %s", p)
 	}
 	line("")
+	if m.Sampled != nil {
+		sampled(m, line)
+	} else {
+		r.classes(line)
+	}
+	if len(r.Left) > 0 {
+		line("left out    %s", strings.Join(r.Left, ", "))
+	}
+	line("")
+	line("it does not protect against:")
+	for _, s := range r.Beyond {
+		line("  - %s", s)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// classes writes what was measured of classes.
+func (r *Report) classes(line func(format string, args ...any)) {
+	m := r.Measured
 	line("rows        %d, %d suppressed", m.Rows, m.Suppressed)
 	line("classes     %d, of %d to %d rows, %.2f on average", m.Classes, m.SmallestRow, m.Largest, m.Mean)
 	if slices.ContainsFunc(m.Attributes, func(a check.Attribute) bool { return !a.Perturbed }) {
@@ -149,14 +173,4 @@ func (r *Report) Text(w io.Writer) error {
 		line("disclosure  %s: at least %d values and entropy log %.2f in a class, distance at most %.3f, most certain value %.1f %% (in the whole %.1f %%)",
 			d.Name, d.LeastL, d.LeastE, d.MostT, 100*d.Certainty, 100*d.Baseline)
 	}
-	if len(r.Left) > 0 {
-		line("left out    %s", strings.Join(r.Left, ", "))
-	}
-	line("")
-	line("it does not protect against:")
-	for _, s := range r.Beyond {
-		line("  - %s", s)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
