@@ -40,6 +40,7 @@ type User struct {
 	Verifier string    // SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey
 	Password SecretRef // the password itself
 	Owner    bool
+	Private  bool // aggregate: dp: gets differentially private answers only
 }
 
 // A Database is one logical database.
@@ -104,7 +105,7 @@ type Limits struct {
 }
 
 // PolicyOf loads the policy of a logical database and checks that the
-// providers it names exist. A database without one has everything sealed.
+// providers and users it names exist. A database without one has everything sealed.
 func (c *Config) PolicyOf(database string, offers technique.List) (*Policy, error) {
 	file := c.Created.Policy
 	if d, ok := c.Databases[database]; ok {
@@ -117,7 +118,10 @@ func (c *Config) PolicyOf(database string, offers technique.List) (*Policy, erro
 	if err != nil {
 		return nil, err
 	}
-	return p, p.CheckProviders(c.Providers)
+	if err := p.CheckProviders(c.Providers); err != nil {
+		return nil, err
+	}
+	return p, p.CheckUsers(c.Users)
 }
 
 // LoadConfig reads and checks a configuration file. The error is an Errors

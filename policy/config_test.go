@@ -114,6 +114,10 @@ func TestPolicyOf(t *testing.T) {
 	for _, test := range []struct{ name, policy, want string }{
 		{"good", "version: 1\ndatasets: {t: {at: a}}\n", ""},
 		{"unknown provider", "version: 1\ndatasets: {t: {at: b}}\n", "app.policy.yaml:2:20: there is no provider b (known: a)"},
+		{"unknown user", "version: 1\ndatasets: {t: {subject: s, aggregate: {question: {rho: 1}, rows: 1, budgets: {ap: {study: {rho: 1}}}}}}\n",
+			"app.policy.yaml:2:79: there is no user ap (did you mean app?)"},
+		{"a user with exact answers", "version: 1\ndatasets: {t: {subject: s, aggregate: {question: {rho: 1}, rows: 1, budgets: {app: {study: {rho: 1}}}}}}\n",
+			"app.policy.yaml:2:79: user app has a budget, and gets exact answers (add aggregate: dp to the user in the configuration, or remove the budget)"},
 		{"bad", "version: 2\n", "app.policy.yaml:1:10: version must be 1 (write 1)"},
 		{"absent", "-", "app.policy.yaml: cannot be read: no such file or directory (name a file that Clarus may read)"},
 	} {

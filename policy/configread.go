@@ -97,7 +97,11 @@ func (r *configReader) users(root *node) map[string]User {
 		return users
 	}
 	for _, f := range n.fields {
-		u := User{Verifier: f.value.text("verifier"), Password: r.secret(f.value, "password"), Owner: value[bool](f.value.get("owner"))}
+		u := User{Verifier: f.value.text("verifier"), Password: r.secret(f.value, "password"), Owner: value[bool](f.value.get("owner")),
+			Private: f.value.text("aggregate") != ""}
+		if u.Owner && u.Private {
+			r.wrong(f.value.get("aggregate"), "aggregate: dp contradicts owner: true, who sees everything", "keep one of the two")
+		}
 		if u.Verifier != "" {
 			if err := checkVerifier(u.Verifier); err != nil {
 				r.wrong(f.value.get("verifier"), "verifier "+err.Error(), "make it anew, or use password-env or password-file")

@@ -62,6 +62,15 @@ func (p *Policy) explain(b *strings.Builder, d *dataset) {
 		fmt.Fprintf(w, "  others\t%s\tclear\n", clarus.NonConfidential)
 	}
 	w.Flush() // to memory: it cannot fail
+	if a := d.aggregates; a != nil {
+		fmt.Fprintf(b, "  aggregates with %s noise, %d rows and %d groups of a subject, %s each", a.Noise, a.Rows, a.Groups, a.Question)
+		for _, user := range sortedKeys(a.Budgets) {
+			for _, purpose := range sortedKeys(a.Budgets[user]) {
+				fmt.Fprintf(b, "; %s for %s: %s", user, purpose, a.Budgets[user][purpose])
+			}
+		}
+		fmt.Fprintln(b)
+	}
 }
 
 func preserves(ops []clarus.Operation) string {

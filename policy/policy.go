@@ -51,6 +51,7 @@ type dataset struct {
 	subjectAt  position
 	clear      bool // unlisted attributes are not protected
 	attributes map[string]*attribute
+	aggregates *aggregates // nil: users with aggregate: dp get nothing
 }
 
 type attribute struct {

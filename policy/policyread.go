@@ -76,6 +76,9 @@ func (r *policyReader) dataset(name tableName, f field) *dataset {
 			d.attributes[a.name] = r.attribute(a)
 		}
 	}
+	if n := f.value.get("aggregate"); n != nil {
+		d.aggregates = r.aggregates(n, d)
+	}
 	return d
 }
 

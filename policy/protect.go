@@ -253,6 +253,13 @@ func (p *Policy) CheckTable(schema, table string, columns []Column) error {
 	if d.subject != "" && !slices.Contains(names, d.subject) {
 		r.add(d.subjectAt, fmt.Sprintf("%s has no attribute %s, the subject", this, d.subject), suggest(d.subject, names))
 	}
+	if d.aggregates != nil {
+		for _, name := range sortedKeys(d.aggregates.places) {
+			if !slices.Contains(names, name) {
+				r.add(d.aggregates.places[name], fmt.Sprintf("%s has no attribute %s", this, name), suggest(name, names))
+			}
+		}
+	}
 	return r.err()
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -183,6 +184,8 @@ func (r *report) syntax(err error) {
 	r.add(position{1, 1}, "is not understood as YAML", "write plain mappings, lists and scalars")
 }
 
+var exponent = regexp.MustCompile(`^-?[0-9]{1,20}[eE][-+]?[0-9]{1,3}$`)
+
 var decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
 // convert makes the node of a library's node; what it refuses becomes null.
@@ -204,6 +207,11 @@ func (r *report) convert(n ast.Node) *node {
 		}
 	case *ast.StringNode:
 		out.value = n.Value
+		if n.Token.Type == token.StringType && exponent.MatchString(n.Value) { // a number in YAML 1.2, which the library takes for text
+			if x, err := strconv.ParseFloat(n.Value, 64); err == nil {
+				out.value = x
+			}
+		}
 	case *ast.LiteralNode:
 		out.value = n.Value.Value
 	case *ast.BoolNode:
