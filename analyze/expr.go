@@ -141,13 +141,18 @@ func (r *queryReader) member(n *node) *Expr {
 }
 
 func (r *queryReader) aggregate(n *node) *Expr {
-	if n.field("aggkind").text != "n" || n.field("agglevelsup").text != "0" || n.field("aggvariadic").bool() ||
-		n.field("aggorder").present() || n.field("aggdirectargs").present() {
+	kind, order := n.field("aggkind").text, n.field("aggorder").kids
+	plain := kind == "n" && len(order) == 0 && !n.field("aggdirectargs").present()
+	ordered := kind == "o" && len(order) == 1 && len(n.field("args").kids) == 1
+	if !plain && !ordered || n.field("agglevelsup").text != "0" || n.field("aggvariadic").bool() {
 		r.odd = true
 		return &Expr{}
 	}
 	e := &Expr{Kind: Aggregate, Type: n.field("aggtype").oid(), Func: n.field("aggfnoid").oid(), Distinct: n.field("aggdistinct").present(),
-		Filter: r.optional(n.field("aggfilter"))}
+		Filter: r.optional(n.field("aggfilter")), Direct: r.list(n.field("aggdirectargs"))}
+	if ordered {
+		e.Within = order[0].field("sortop").oid()
+	}
 	for i := range n.field("args").kids {
 		entry := &n.field("args").kids[i]
 		e.Args = append(e.Args, r.expr(entry.field("expr")))

@@ -88,6 +88,8 @@ type Expr struct {
 	List     []Operand
 	Distinct bool  // Aggregate: over different values
 	Filter   *Expr // Aggregate: FILTER (WHERE ...)
+	Direct   []*Expr
+	Within   uint32 // Aggregate of Direct: the operator that orders the values, of WITHIN GROUP (ORDER BY Args[0])
 	Sequence uint32
 	Checked  bool // NextValue: PostgreSQL asks whether the user may use the sequence
 }

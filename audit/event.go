@@ -83,19 +83,20 @@ var actions = []Action{
 // A Class is the class of plan that a statement got; empty where there was none.
 type Class string
 
-// The classes of plan: best first, then twin (answered by the twin alone, as
-// introspection is) and refuse.
+// The classes of plan: best first, then private (answered with noise), twin
+// (answered by the twin alone, as introspection is) and refuse.
 const (
 	ClassPass     Class = "pass"
 	ClassPush     Class = "push"
 	ClassRefine   Class = "refine"
 	ClassDirect   Class = "direct"
 	ClassResidual Class = "residual"
+	ClassPrivate  Class = "private"
 	ClassTwin     Class = "twin"
 	ClassRefuse   Class = "refuse"
 )
 
-var classes = []Class{"", ClassPass, ClassPush, ClassRefine, ClassDirect, ClassResidual, ClassTwin, ClassRefuse}
+var classes = []Class{"", ClassPass, ClassPush, ClassRefine, ClassDirect, ClassResidual, ClassPrivate, ClassTwin, ClassRefuse}
 
 // An Outcome is how far the action came.
 type Outcome string

@@ -24,6 +24,7 @@ const (
 	Push     Class = "push"     // rewritten for carriers: the provider answers, results are opened as they come
 	Direct   Class = "direct"   // a write whose values this side knows: they are sealed, the provider writes
 	Residual Class = "residual" // rows are fetched, the twin answers
+	Private  Class = "private"  // rows are fetched, noise is added to what they tell
 )
 
 // A Plan is plain data: what to fetch, from which provider, and who finishes.
@@ -34,6 +35,7 @@ type Plan struct {
 	SQL          string           // Pass: the statement as the provider gets it
 	Pushed       *Pushed          // Push: what the provider is asked
 	Write        *Write           // Direct: what the provider is to write
+	Private      *PrivateQuery    // Private: what is asked and told
 	Fetches      []Fetch          // Residual: rows to load on the twin
 	Empty        []*catalog.Table // Residual: tables that take part but whose rows do not matter
 	Targets      []*catalog.Table // tables whose rows may change

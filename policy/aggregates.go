@@ -88,6 +88,9 @@ func (r *policyReader) aggregates(n *node, d *dataset) *aggregates {
 		r.unless(n, "aggregates are about subjects, and the dataset has none", "add subject: the attribute that says whose data a row is")
 	}
 	a.Question = spend(n.get("question"))
+	if a.Question.Rho > mostQuestion {
+		r.unless(n.get("question"), "a question that costs more than rho 100 is hardly protected", "make it cheaper")
+	}
 	if a.Rows = int(number(n.get("rows"))); a.Rows > 0 {
 		a.Groups = a.Rows
 	}
@@ -112,11 +115,14 @@ func (r *policyReader) aggregates(n *node, d *dataset) *aggregates {
 	return a
 }
 
+// mostQuestion is the most that a question may cost, in billionths.
+const mostQuestion = 100_000_000_000
+
 // spend reads an amount; what is less than its smallest part is taken for that.
 func spend(n *node) Spend {
 	parts := func(name string, one float64) uint64 {
 		x := number(n.get(name))
-		if x <= 0 || x > 100 {
+		if x <= 0 || x > 1e6 {
 			return 0
 		}
 		return uint64(max(1, math.Round(x*one)))
@@ -142,8 +148,8 @@ func (r *policyReader) budgets(n *node, a *aggregates) {
 	}
 }
 
-// mostSteps bounds bounds.
-const mostSteps = 1 << 40
+// mostBound bounds bounds.
+const mostBound = 1 << 40
 
 func (r *policyReader) bounds(n *node, a *aggregates) {
 	a.Bounds = map[string]Bound{}
@@ -166,7 +172,7 @@ func (r *policyReader) bounds(n *node, a *aggregates) {
 		whole := true
 		count := func(name string) int64 {
 			x := new(big.Rat).Quo(decimalOf(f.value.get(name)), b.Step)
-			whole = whole && x.IsInt() && x.Num().IsInt64() && new(big.Int).Abs(x.Num()).Cmp(big.NewInt(mostSteps)) <= 0
+			whole = whole && x.IsInt() && x.Num().IsInt64() && new(big.Int).Abs(x.Num()).Cmp(big.NewInt(mostBound)) <= 0
 			return x.Num().Int64()
 		}
 		b.Lower, b.Upper = count("from"), count("to")

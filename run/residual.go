@@ -164,13 +164,13 @@ func (j *Job) all() map[uint32]string {
 	return m
 }
 
-// big is the number of rows from which statistics are worth their time.
-const big = 200
+// analysed is the number of rows from which statistics are worth their time.
+const analysed = 200
 
 // load makes the binary COPY of opened rows. Generated columns are computed
 // by the twin.
 func load(r *Rows) twin.Load {
-	l := twin.Load{OID: r.Table.Relation.OID, Table: logical(r.Table), Big: len(r.Rows) >= big,
+	l := twin.Load{OID: r.Table.Relation.OID, Table: logical(r.Table), Big: len(r.Rows) >= analysed,
 		Unchecked: r.Table.Relation.OwnCheck()}
 	var names string
 	var keep []int

@@ -82,6 +82,9 @@ func (s *Session) judged(ctx context.Context, p *portal, row func([]byte) error)
 	if err := s.viewing(p.st.st); err != nil || s.view != "" && p.st.st.Kind == sqlast.Query {
 		return "", s.refused(ctx, p.st.st, s.onlyLooks())
 	}
+	if err := s.confine(p.st.st.Kind); err != nil {
+		return "", s.refused(ctx, p.st.st, err)
+	}
 	switch p.st.st.Kind {
 	case sqlast.Transaction:
 		return s.transaction(ctx, p.st.st)
@@ -156,8 +159,12 @@ func (s *Session) refused(ctx context.Context, st *sqlast.Statement, err error) 
 	if k := clarus.KindOf(err); isServer(err) || (k != clarus.Unsupported && k != clarus.Denied) {
 		return err
 	}
+	code := "0A000"
+	if clarus.KindOf(err) == clarus.Denied {
+		code = "42501"
+	}
 	e := s.host.Gate.Record(ctx, audit.Event{Session: s.id, Principal: s.who, Action: audit.ActionRefused,
-		Shape: audit.ShapeOf(sqlast.Shape(st.Text)), Class: audit.ClassRefuse, Outcome: audit.OutcomeRefused, SQLSTATE: "0A000"})
+		Shape: audit.ShapeOf(sqlast.Shape(st.Text)), Class: audit.ClassRefuse, Outcome: audit.OutcomeRefused, SQLSTATE: code})
 	if e != nil {
 		return e
 	}
@@ -206,6 +213,10 @@ func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, ro
 		return "", err
 	}
 	switch pl := p.st.plan; {
+	case s.private() && pl.Class != plan.Private && pl.Class != plan.Twin:
+		return "", &clarus.Error{Op: "execute", Kind: clarus.Internal, Msg: "a plan that is not private for a user who gets private answers only"}
+	case pl.Class == plan.Private:
+		tag, err = s.answer(ctx, permit, p, row)
 	case pl.Class == plan.Pass:
 		tag, err = s.pass(ctx, p, row)
 	case pl.Class == plan.Push:

@@ -17,6 +17,7 @@ import (
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/provider"
+	"github.com/clarus-project/clarus/publish/dp"
 	"github.com/clarus-project/clarus/run"
 	"github.com/clarus-project/clarus/sqlast"
 	"github.com/clarus-project/clarus/store"
@@ -27,6 +28,8 @@ import (
 type Host struct {
 	Databases *store.Databases
 	Users     map[string]bool // true: an owner
+	Private   map[string]bool // users who get differentially private answers only
+	Ledger    *dp.Ledger      // of what they have spent
 	Providers map[string]provider.Provider
 	Gate      *gate.Gate
 	Vault     *run.Vault

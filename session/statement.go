@@ -44,8 +44,14 @@ func (s *Session) prepare(ctx context.Context, st *sqlast.Statement, oids []uint
 	if err := s.viewing(st); err != nil {
 		return nil, err
 	}
+	if err := s.confine(st.Kind); err != nil {
+		return nil, err
+	}
 	switch st.Kind {
 	case sqlast.Query:
+		if s.private() {
+			return p, s.analysePrivately(ctx, p)
+		}
 		if s.view != "" {
 			return p, s.prepareLook(ctx, p)
 		}
@@ -311,7 +317,8 @@ func (p *portal) described() []pgwire.Field {
 var actions = map[sqlast.Kind]audit.Action{sqlast.Query: audit.ActionSelect, sqlast.Insert: audit.ActionInsert, sqlast.Update: audit.ActionUpdate,
 	sqlast.Delete: audit.ActionDelete, sqlast.Merge: audit.ActionMerge, sqlast.DDL: audit.ActionDDL, sqlast.Database: audit.ActionDDL}
 
-var classes = map[plan.Class]audit.Class{plan.Twin: audit.ClassTwin, plan.Pass: audit.ClassPass, plan.Push: audit.ClassPush, plan.Direct: audit.ClassDirect, plan.Residual: audit.ClassResidual}
+var classes = map[plan.Class]audit.Class{plan.Twin: audit.ClassTwin, plan.Pass: audit.ClassPass, plan.Push: audit.ClassPush, plan.Direct: audit.ClassDirect, plan.Residual: audit.ClassResidual,
+	plan.Private: audit.ClassPrivate}
 
 // asked is the request that the gate judges.
 func (s *Session) asked(p *statement) gate.Request {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -28,6 +29,7 @@ import (
 	"github.com/clarus-project/clarus/policy"
 	"github.com/clarus-project/clarus/provider"
 	pgprovider "github.com/clarus-project/clarus/provider/postgres"
+	"github.com/clarus-project/clarus/publish/dp"
 	"github.com/clarus-project/clarus/run"
 	"github.com/clarus-project/clarus/secret"
 	"github.com/clarus-project/clarus/session"
@@ -128,9 +130,13 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.startTwin(ctx); err != nil {
 		return err
 	}
-	s.host = &session.Host{Users: map[string]bool{}, Gate: g, Vault: vault, MaxRows: int(s.cfg.Limits.ResidualRows)}
+	s.host = &session.Host{Users: map[string]bool{}, Private: map[string]bool{}, Gate: g, Vault: vault, MaxRows: int(s.cfg.Limits.ResidualRows)}
 	for name, u := range s.cfg.Users {
 		s.host.Users[name] = u.Owner
+		s.host.Private[name] = u.Private
+	}
+	if err := s.openLedger(); err != nil {
+		return err
 	}
 	if err := s.reachProviders(); err != nil {
 		return err
@@ -142,6 +148,28 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	return g.Record(ctx, audit.Event{Action: audit.ActionConfig, Outcome: audit.OutcomeDone})
+}
+
+// openLedger opens the ledger of privacy budgets, where a user has one.
+func (s *server) openLedger() error {
+	private := false
+	for _, u := range s.cfg.Users {
+		private = private || u.Private
+	}
+	if !private {
+		return nil
+	}
+	if err := os.MkdirAll(s.cfg.State, 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(s.cfg.State, "budgets.jsonl")
+	var err error
+	if s.host.Ledger, err = dp.OpenLedger(path); err != nil {
+		return &clarus.Error{Op: "open", Attr: path, Kind: clarus.Misconfigured, Msg: "the ledger of privacy budgets cannot be used: " + err.Error(),
+			Hint: "It says what users with aggregate: dp have spent. Restore it from a backup that is not older than the last answer."}
+	}
+	s.later(func() { _ = s.host.Ledger.Close() })
+	return nil
 }
 
 func openRing(cfg *policy.Config) (*file.Ring, error) {

@@ -37,6 +37,7 @@ type Instance struct {
 
 	address string    // where Clarus reaches the provider
 	second  string    // where it reaches cloud-b; "": at the same address
+	users   string    // more than app and report, as they stand in the configuration
 	limits  string    // of the twin, as they stand in the configuration
 	tls     [2]string // of the clients' side and of the provider's, likewise
 	audit   string    // the audit log, below Dir
@@ -52,7 +53,7 @@ const ready = 60 * time.Second
 
 const configuration = `version: 1
 listen: {postgres: 127.0.0.1:0, tls: %s}
-users: {app: {password-env: APP_PASSWORD, owner: true}, report: {password-env: REPORT_PASSWORD}}
+users: {app: {password-env: APP_PASSWORD, owner: true}, report: {password-env: REPORT_PASSWORD}%s}
 databases: {app: {policy: policy.yaml, default-provider: cloud-a}}
 created-databases: {policy: policy.yaml, default-provider: cloud-a}
 providers:
@@ -74,6 +75,15 @@ func (w *World) Clarus(ctx context.Context, name, policyFile string) (*Instance,
 func (w *World) Limited(ctx context.Context, name, policyFile, limits string) (*Instance, error) {
 	return w.clarus(ctx, name, policyFile, func(ctx context.Context, i *Instance) error {
 		i.limits = limits
+		return w.watched(ctx, i)
+	})
+}
+
+// Private is Clarus with the users analyst and other, who get differentially
+// private answers only.
+func (w *World) Private(ctx context.Context, name, policyFile string) (*Instance, error) {
+	return w.clarus(ctx, name, policyFile, func(ctx context.Context, i *Instance) error {
+		i.users = ", analyst: {password-env: APP_PASSWORD, aggregate: dp}, other: {password-env: APP_PASSWORD, aggregate: dp}"
 		return w.watched(ctx, i)
 	})
 }
@@ -245,7 +255,7 @@ func (i *Instance) configure(policy []byte) error {
 		second = i.address
 	}
 	for file, content := range map[string][]byte{
-		"clarus.yaml": fmt.Appendf(nil, configuration, i.tls[0], i.address, i.tls[1], second, i.tls[1], i.audit, i.twin(), i.limits), "policy.yaml": policy,
+		"clarus.yaml": fmt.Appendf(nil, configuration, i.tls[0], i.users, i.address, i.tls[1], second, i.tls[1], i.audit, i.twin(), i.limits), "policy.yaml": policy,
 	} {
 		if err := os.WriteFile(filepath.Join(i.Dir, file), content, 0o600); err != nil {
 			return err

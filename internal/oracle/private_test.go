@@ -1,0 +1,274 @@
+package oracle_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clarus-project/clarus/internal/oracle"
+	"github.com/clarus-project/clarus/pgwire"
+)
+
+// TestPrivate has an analyst ask for differentially private answers: they are near
+// the truth where the noise is small, cost what the policy says and once only, also
+// over kill -9, and nothing else is to be had.
+func TestPrivate(t *testing.T) {
+	i, err := world.Private(t.Context(), "private", "testdata/policy-private.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Stop()
+	owner := connect(t, i.Target)
+	for _, sql := range []string{
+		"CREATE TYPE urgency AS ENUM ('cnryschemalow', 'cnryschemahigh')",
+		"CREATE TABLE precise (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, patient text, ward varchar(20), urgency urgency, admitted date, cost numeric(10,2), age int, weight float8, note text)",
+		`INSERT INTO precise (patient, ward, urgency, admitted, cost, age, weight, note) SELECT 'cnrypatient' || n, CASE n % 3 WHEN 0 THEN 'east' ELSE 'west' END,
+			CASE WHEN n % 4 = 0 THEN 'cnryschemalow' ELSE 'cnryschemahigh' END::urgency, DATE '2024-01-01' + n % 5, n * 1.37, n % 90, 50 + n % 40 * 0.5, 'cnrynote' || n FROM generate_series(1, 300) n`,
+		"INSERT INTO precise (patient, ward, age) VALUES ('cnrypatientodd', 'cnrysecretward', 33), (NULL, 'east', 1), ('cnrypatient2', 'west', NULL)",
+		"CREATE TABLE episode (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, patient int, ward text, age int)",
+		"INSERT INTO episode (patient, ward, age) SELECT n, CASE n % 2 WHEN 0 THEN 'east' ELSE 'west' END, n % 80 FROM generate_series(1, 400) n",
+		"INSERT INTO episode (patient, ward, age) VALUES (1000, 'cnrysecretward', 5)",
+		"CREATE TABLE fresh (patient int)",
+		"INSERT INTO fresh SELECT generate_series(1, 10)",
+		"CREATE TABLE hidden (id int PRIMARY KEY, note text)",
+		"GRANT SELECT ON precise, episode, fresh, hidden TO analyst, other",
+	} {
+		mustRows(t, owner, sql)
+	}
+	t.Run("near", func(t *testing.T) { nearTruth(t, i, owner) })
+	t.Run("refused", func(t *testing.T) { refusedPrivately(t, i) })
+	t.Run("spent", func(t *testing.T) { spent(t, i, owner) })
+}
+
+// as opens a session of another user.
+func as(t *testing.T, i *oracle.Instance, user string) *oracle.Session {
+	t.Helper()
+	s, err := oracle.Open(t.Context(), i.As(user))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// nearTruth compares answers with next to no noise with the owner's: columns, types
+// and order are the same, numbers nearly.
+func nearTruth(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
+	analyst := as(t, i, "analyst")
+	only := " patient IS NOT NULL AND ward IN ('east', 'west')"
+	for _, q := range []struct {
+		ask, truth string
+		call       oracle.Call
+	}{
+		{ask: "SELECT ward, count(*), sum(cost), avg(age) AS years, count(DISTINCT patient) FROM precise WHERE ward <> 'none' GROUP BY ward ORDER BY count(*) DESC, ward LIMIT 2",
+			truth: "SELECT ward, count(*), sum(cost), avg(age) AS years, count(DISTINCT patient) FROM precise WHERE" + only + " GROUP BY ward ORDER BY count(*) DESC, ward"},
+		{ask: "SELECT count(*), count(age), sum(weight), avg(weight), stddev(age), var_pop(weight), avg(cost) FROM precise WHERE ward IN ('east', 'west')",
+			truth: "SELECT count(*), count(age), sum(weight), avg(weight), stddev(age), var_pop(weight), avg(cost) FROM precise WHERE" + only},
+		{ask: "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY age), percentile_cont(0.25) WITHIN GROUP (ORDER BY weight), percentile_disc(0.9) WITHIN GROUP (ORDER BY cost), percentile_cont(0.5) WITHIN GROUP (ORDER BY age) FROM precise",
+			truth: "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY age), percentile_cont(0.25) WITHIN GROUP (ORDER BY weight), percentile_disc(0.9) WITHIN GROUP (ORDER BY cost), percentile_cont(0.5) WITHIN GROUP (ORDER BY age) FROM precise WHERE patient IS NOT NULL"},
+		{ask: "SELECT admitted, urgency, count(*) FROM precise WHERE NOT (age < 10 OR cost IS NULL) AND weight >= 50 GROUP BY 1, 2 ORDER BY 2 DESC, 1",
+			truth: "SELECT admitted, urgency, count(*) FROM precise WHERE NOT (age < 10 OR cost IS NULL) AND weight >= 50 GROUP BY 1, 2 ORDER BY 2 DESC, 1"},
+		{ask: "SELECT count(*) FROM precise WHERE age >= $1 AND admitted < $2 AND ward = $3 AND cost < 300.5",
+			truth: "SELECT count(*) FROM precise WHERE age >= $1 AND admitted < $2 AND ward = $3 AND cost < 300.5 AND patient IS NOT NULL",
+			call:  oracle.Call{Params: [][]byte{[]byte("20"), []byte("2024-01-04"), []byte("west")}}},
+		{ask: "SELECT count(*) FROM precise WHERE weight > 1e6", truth: "SELECT 0::bigint AS count"},
+	} {
+		for _, binary := range []bool{false, true} {
+			ask, truth := q.call, q.call
+			ask.SQL, truth.SQL, ask.Binary = q.ask, q.truth, binary
+			got, want := outcome(t, analyst, ask), outcome(t, owner, truth)
+			if got.Tag != want.Tag {
+				t.Errorf("%s: %s, want %s", q.ask, got.Tag, want.Tag)
+				continue
+			}
+			for n, f := range got.Fields {
+				if w := want.Fields[n]; f.Name != w.Name || f.Type != w.Type {
+					t.Errorf("%s: column %s of type %d, want %s of %d", q.ask, f.Name, f.Type, w.Name, w.Type)
+				}
+			}
+			if !binary {
+				nearly(t, q.ask, got.Rows, want.Rows)
+			}
+		}
+	}
+}
+
+func outcome(t *testing.T, s *oracle.Session, c oracle.Call) oracle.Outcome {
+	t.Helper()
+	list, err := s.Extended(c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 1 || list[0].Err != nil {
+		t.Fatalf("%s: %+v", c.SQL, list)
+	}
+	return list[0]
+}
+
+// nearly compares numbers up to a fiftieth and 3, and the rest exactly.
+func nearly(t *testing.T, sql string, got, want [][][]byte) {
+	t.Helper()
+	for i, row := range got {
+		for j, v := range row {
+			x, e1 := strconv.ParseFloat(string(v), 64)
+			y, e2 := strconv.ParseFloat(string(want[i][j]), 64)
+			if e1 != nil || e2 != nil {
+				if !bytes.Equal(v, want[i][j]) {
+					t.Errorf("%s: %q, want %q", sql, v, want[i][j])
+				}
+			} else if math.Abs(x-y) > 3+math.Abs(y)/50 {
+				t.Errorf("%s: row %d, column %d: %v, want about %v", sql, i, j, x, y)
+			}
+		}
+	}
+}
+
+// refusedPrivately sends what an analyst may not: every statement fails with a
+// code that says so, and no value is in any answer.
+func refusedPrivately(t *testing.T, i *oracle.Instance) {
+	s := as(t, i, "analyst")
+	for _, sql := range []string{
+		"SELECT * FROM precise", "SELECT patient FROM precise GROUP BY patient", "SELECT age FROM precise", "TABLE precise", "SELECT count(*), patient FROM precise GROUP BY patient LIMIT abs(3)",
+		"SELECT min(age) FROM precise", "SELECT max(patient) FROM precise", "SELECT string_agg(patient, ',') FROM precise", "SELECT array_agg(age) FROM precise",
+		"SELECT count(*) FILTER (WHERE age = 3) FROM precise", "SELECT count(DISTINCT age) FROM precise", "SELECT sum(id) FROM precise", "SELECT sum(age + 1) FROM precise",
+		"SELECT sum(age) + 1 FROM precise", "SELECT count(*) FROM precise HAVING count(*) > 3", "SELECT DISTINCT count(*) FROM precise", "SELECT count(*) FROM precise WHERE 1 / age > 2",
+		"SELECT count(*) FROM precise WHERE age::text::int > 2", "SELECT count(*) FROM precise WHERE note LIKE 'a%'", "SELECT count(*) FROM precise WHERE length(note) > 3",
+		"SELECT count(*) FROM precise WHERE (SELECT true)", "SELECT count(*) FROM precise WHERE random() < 0.5", "SELECT count(*) FROM precise WHERE admitted < now()",
+		"SELECT count(*) FROM precise WHERE note < 'b' COLLATE \"C\"", "SELECT count(*) FROM precise WHERE cost::float8 > 1", "SELECT count(*) FROM precise a JOIN precise b ON true",
+		"SELECT count(*) FROM precise, episode", "SELECT count(*) FROM (SELECT 1 FROM precise) q", "WITH q AS (SELECT 1 FROM precise) SELECT count(*) FROM q",
+		"SELECT count(*) FROM precise UNION SELECT 3", "SELECT count(*) OVER () FROM precise", "SELECT count(*) FROM precise GROUP BY ROLLUP (ward)", "SELECT count(*) FROM precise GROUP BY cost",
+		"SELECT count(*) FROM precise GROUP BY age % 2", "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY age DESC) FROM precise", "SELECT percentile_disc(ARRAY[0.5]) WITHIN GROUP (ORDER BY age) FROM precise",
+		"SELECT mode() WITHIN GROUP (ORDER BY age) FROM precise", "SELECT count(*) FROM precise FOR UPDATE", "SELECT count(*) FROM precise TABLESAMPLE BERNOULLI (50)", "SELECT ctid FROM precise",
+		"SELECT count(*) FROM hidden", "SELECT 1 FROM precise LIMIT 1", "SELECT avg(note::int) FROM precise", "SELECT version()", "SELECT relname, reltuples FROM pg_class", "SELECT count(*) FROM pg_class",
+		"SELECT current_setting('clarus.purpose')", "SELECT pg_relation_size('precise')", "SELECT nextval('precise_id_seq')", "SELECT set_config('a.b', 'c', false)", "SELECT pg_advisory_lock(1)",
+		"INSERT INTO precise (age) VALUES (3)", "UPDATE precise SET age = 3", "DELETE FROM precise", "MERGE INTO precise p USING episode e ON false WHEN MATCHED THEN DELETE", "TRUNCATE precise",
+		"CREATE TABLE mine (id int)", "CREATE TABLE mine AS SELECT * FROM precise", "CREATE TEMP TABLE mine (id int)", "SELECT * INTO mine FROM precise", "DROP TABLE precise", "CREATE VIEW v AS SELECT * FROM precise",
+		"COPY precise TO STDOUT", "COPY (SELECT count(*) FROM precise) TO STDOUT", "COPY precise FROM STDIN", "EXPLAIN SELECT count(*) FROM precise", "EXPLAIN ANALYZE SELECT * FROM precise",
+		"DECLARE c CURSOR FOR SELECT count(*) FROM precise", "DO $$BEGIN PERFORM * FROM precise; END$$", "PREPARE p AS SELECT patient FROM precise", "LOCK TABLE precise", "ANALYZE precise", "VACUUM precise",
+		"SET clarus.view = 'cloud-a'", "SET ROLE app", "GRANT SELECT ON precise TO other", "CREATE DATABASE mine", "SELECT count(*) FROM precise; SELECT patient FROM precise", "LISTEN a", "SET clarus.other = 'a'",
+	} {
+		list, err := s.Simple(sql, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		last := list[len(list)-1]
+		if last.Err == nil || last.Err.Code != "42501" && last.Err.Code != "0A000" {
+			t.Errorf("%s: %q, %v", sql, last.Tag, last.Err)
+		}
+		if text := fmt.Sprint(listed(list), last.Err); strings.Contains(text, "cnry") {
+			t.Errorf("%s told %s", sql, text)
+		}
+	}
+	// What is no question and says nothing goes on working.
+	for _, sql := range []string{"SELECT 1", "BEGIN", "SELECT 'a', NULL", "SELECT count(*) FROM precise", "COMMIT", "SHOW timezone", "SET timezone = 'UTC'", "PREPARE p (int) AS SELECT count(*) FROM precise WHERE age > $1",
+		"EXECUTE p (3)", "DEALLOCATE p", "RESET ALL", "DISCARD ALL"} {
+		mustRows(t, s, sql)
+	}
+	// A group of one subject is not told, and there is no group that only the policy could name.
+	for _, r := range mustRows(t, s, "SELECT admitted, count(*) FROM precise GROUP BY admitted") {
+		if r[0] == "" {
+			t.Errorf("the group of one subject was told: %s", r)
+		}
+	}
+}
+
+// listed is all that came, as text.
+func listed(list []oracle.Outcome) string {
+	var b strings.Builder
+	for _, o := range list {
+		for _, r := range o.Rows {
+			fmt.Fprintf(&b, "%s\n", r)
+		}
+		fmt.Fprintf(&b, "%s %s %s\n", o.Copy, o.Notices, o.Tag)
+	}
+	return b.String()
+}
+
+// spent asks until budgets end: a question costs once, whoever asks, and what was
+// spent and told is so after kill -9.
+func spent(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
+	analyst := as(t, i, "analyst")
+	mustCode(t, analyst, "SELECT count(*) FROM episode", "42501") // for which of the two purposes?
+	mustRows(t, analyst, "SET clarus.purpose = 'study'")
+	told := map[string]string{}
+	ask := func(s *oracle.Session, sql string) {
+		t.Helper()
+		got := fmt.Sprint(mustRows(t, s, sql))
+		if was, ok := told[sql]; ok && was != got {
+			t.Errorf("%s: first %s, then %s", sql, was, got)
+		}
+		if told[sql] = got; strings.Contains(got, "cnry") {
+			t.Errorf("%s told %s", sql, got)
+		}
+	}
+	questions := []string{"SELECT count(*) FROM episode", "SELECT ward, count(*) FROM episode GROUP BY ward", "SELECT avg(age) FROM episode WHERE age > 20", "SELECT count(DISTINCT patient) FROM episode WHERE age < 70"}
+	for n, sql := range questions {
+		ask(analyst, sql)
+		ask(analyst, sql)
+		if n == 1 {
+			if err := i.Kill(t.Context(), "proxy", rand.New(rand.NewPCG(1, 1))); err != nil {
+				t.Fatal(err)
+			}
+			owner, analyst = connect(t, i.Target), as(t, i, "analyst")
+			mustRows(t, analyst, "SET clarus.purpose TO study")
+			mustRows(t, owner, "INSERT INTO episode (patient, ward, age) SELECT n, 'east', 30 FROM generate_series(5000, 9000) n") // remembered answers do not tell of it
+		}
+		for _, old := range questions[:n+1] {
+			ask(analyst, old)
+		}
+	}
+	mustCode(t, analyst, "SELECT count(*) FROM episode WHERE age = 7", "53400")
+	if err := i.Kill(t.Context(), "proxy", rand.New(rand.NewPCG(1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	analyst = as(t, i, "analyst")
+	mustRows(t, analyst, "SET clarus.purpose TO study")
+	mustCode(t, analyst, "SELECT count(*) FROM episode WHERE age = 7", "53400")
+	ask(analyst, questions[0])
+	mustRows(t, analyst, "SET clarus.purpose TO billing") // another budget, of two questions
+	ask(analyst, questions[3])
+	ask(analyst, "SELECT count(*) FROM episode WHERE age = 7")
+	ask(analyst, "SELECT count(*) FROM episode WHERE age IN (8, 9)")
+	mustCode(t, analyst, "SELECT count(*) FROM episode WHERE age = 8", "53400")
+	other := as(t, i, "other")
+	ask(other, questions[1]) // what was paid for
+	ask(other, "SELECT count(*) FROM episode WHERE age = 8")
+	ask(other, "SELECT count(*) FROM episode WHERE age = 9")
+	mustCode(t, other, "SELECT count(*) FROM episode WHERE age = 10", "53400") // the dataset's total
+	mustCode(t, other, "SELECT count(*) FROM precise", "42501")                // no budget
+	mustRows(t, analyst, "SET clarus.purpose TO study")
+	for range 2 { // after a refresh it costs anew
+		mustRows(t, analyst, "SELECT count(*) FROM fresh")
+		time.Sleep(time.Second)
+	}
+	text, err := os.ReadFile(filepath.Join(i.Dir, "state", "budgets.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(text, []byte(`episode`)); n != 8 {
+		t.Errorf("%d answers were paid for, not 8:\n%s", n, text)
+	}
+	if n := bytes.Count(text, []byte(`fresh`)); n != 2 {
+		t.Errorf("%d answers were paid for that are refreshed, not 2:\n%s", n, text)
+	}
+	log, err := os.ReadFile(filepath.Join(i.Dir, "audit.jsonl"))
+	if err != nil || !bytes.Contains(log, []byte(`"class":"private"`)) {
+		t.Errorf("the audit log does not tell of private answers: %v", err)
+	}
+}
+
+func mustCode(t *testing.T, s *oracle.Session, sql, code string) {
+	t.Helper()
+	_, err := rows(s, sql)
+	if se, ok := errors.AsType[*pgwire.ServerError](err); !ok || se.Code != code {
+		t.Errorf("%s: %v, want %s", sql, err, code)
+	}
+}
