@@ -52,6 +52,7 @@ type Attribute struct {
 	Typmod     int32  // of a domain: its base type's
 	TypeName   string // at a provider: as format_type prints it; of an enumerated type, its numbers' type
 	Declared   string // the type's name on the twin, if a user made it
+	OnTwin     string // the type's name on the twin, which no search path changes
 	Enum       uint32 // OID of the enumerated type, 0 if it is none
 	Collation  string // its name if it is not the type's own, else ""
 	NotNull    bool

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -24,12 +23,12 @@ func quoted(names []string) string {
 	return strings.Join(list, ", ")
 }
 
-// quotedColumns are a table's columns on the twin with their SQL types.
+// quotedColumns are a table's columns on the twin with their types.
 func quotedColumns(t *catalog.Table) (columns, types []string) {
 	for _, c := range t.Columns {
 		a := t.Relation.Column(c.Num)
 		columns = append(columns, sqlast.Quote(c.Name))
-		types = append(types, cmp.Or(a.Declared, a.TypeName))
+		types = append(types, a.OnTwin)
 	}
 	return columns, types
 }

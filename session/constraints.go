@@ -33,7 +33,7 @@ func (s *Session) setConstraints(ctx context.Context, st *sqlast.Statement) (str
 	}
 	what := map[string]string{"": "ALL"} // by provider
 	if !form.All {
-		path, err := c.Rows("SELECT unnest(current_schemas(false))")
+		path, err := c.Rows("SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))")
 		if err != nil {
 			return "", err
 		}

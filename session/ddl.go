@@ -370,7 +370,7 @@ func (s *Session) resolve(ctx context.Context, names []sqlast.Name, lenient bool
 	}
 	var list []*catalog.Table
 	for _, n := range names {
-		rows, err := c.Rows("SELECT coalesce(to_regclass($1)::oid::bigint, 0)", n.String())
+		rows, err := c.Rows("SELECT coalesce(pg_catalog.to_regclass($1)::pg_catalog.oid::bigint, 0)", n.String())
 		if err != nil {
 			return nil, err
 		}

@@ -25,7 +25,7 @@ func (s *Session) prepareNamed(ctx context.Context, st *sqlast.Statement) (strin
 	if err := c.Do(st.Text); err != nil {
 		return "", shifted(err, st.Offset)
 	}
-	rows, err := c.Rows("SELECT t::oid FROM pg_catalog.pg_prepared_statements, unnest(parameter_types) WITH ORDINALITY u (t, i) WHERE name = $1 ORDER BY i", name)
+	rows, err := c.Rows("SELECT t::pg_catalog.oid FROM pg_catalog.pg_prepared_statements, pg_catalog.unnest(parameter_types) WITH ORDINALITY u (t, i) WHERE name = $1 ORDER BY i", name)
 	if e := c.Do("DEALLOCATE " + sqlast.Quote(name)); err == nil {
 		err = e
 	}
@@ -104,7 +104,7 @@ func (s *Session) arguments(ctx context.Context, st *sqlast.Statement, types []u
 	list, names := make([]string, len(types)), ""
 	for i, oid := range types {
 		list[i] = "$" + strconv.Itoa(i+1)
-		rows, err := c.Rows("SELECT quote_ident(n.nspname) || '.' || quote_ident(t.typname) FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = $1::oid", strconv.FormatUint(uint64(oid), 10))
+		rows, err := c.Rows("SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname) FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = $1::pg_catalog.oid", strconv.FormatUint(uint64(oid), 10))
 		if err != nil || len(rows) != 1 {
 			return nil, nil, err
 		}

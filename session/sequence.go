@@ -25,7 +25,7 @@ func (s *Session) sequenceToAlter(ctx context.Context, st *sqlast.Statement) (*a
 		return nil, nil
 	}
 	c := s.ddl
-	rows, err := c.scratch.User.Rows("SELECT coalesce(to_regclass($1)::oid::bigint, 0)", name)
+	rows, err := c.scratch.User.Rows("SELECT coalesce(pg_catalog.to_regclass($1)::pg_catalog.oid::bigint, 0)", name)
 	if err != nil {
 		return nil, err
 	}

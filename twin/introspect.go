@@ -24,6 +24,7 @@ SELECT coalesce(json_agg(json_build_object('OID', c.oid::bigint, 'Schema', n.nsp
       'Type', CASE WHEN y.typtype = 'e' THEN 3500 ELSE y.oid::bigint END, 'Enum', CASE WHEN y.typtype = 'e' THEN y.oid::bigint ELSE 0 END,
       'Typmod', coalesce(base.typmod, a.atttypmod), 'NotNull', a.attnotnull,
       'TypeName', CASE WHEN y.typtype = 'e' THEN 'integer' ELSE format_type(y.oid, coalesce(base.typmod, a.atttypmod)) END,
+      'OnTwin', (SELECT quote_ident(x.nspname) || '.' || quote_ident(w.typname) FROM pg_type w JOIN pg_namespace x ON x.oid = w.typnamespace WHERE w.oid = a.atttypid),
       'Declared', coalesce((SELECT quote_ident(x.nspname) || '.' || quote_ident(w.typname) FROM pg_type w JOIN pg_namespace x ON x.oid = w.typnamespace
          WHERE w.oid = a.atttypid AND w.oid >= 16384), ''),
       'Collation', coalesce((SELECT l.collname FROM pg_collation l WHERE l.oid = a.attcollation AND y.typcollation <> l.oid), ''),

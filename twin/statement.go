@@ -142,7 +142,7 @@ func (s *Scratch) Changes() ([]Change, error) {
 
 // Written reads rows of a table in the statement's transaction, past
 // privileges and row security: those at tids (nil: all, in the order of
-// storage). columns are quoted names, types their SQL types. row gets the ctid
+// storage). columns are quoted names, types their qualified types. row gets the ctid
 // and then the columns in binary format.
 func (s *Scratch) Written(table string, columns, types, tids []string, row func([][]byte) error) error {
 	query := "SELECT ctid::text, " + strings.Join(columns, ", ") + " FROM " + table
@@ -152,7 +152,7 @@ func (s *Scratch) Written(table string, columns, types, tids []string, row func(
 	if tids != nil {
 		query += ` WHERE ctid = ANY ('{"` + strings.Join(tids, `","`) + `"}'::tid[])`
 	}
-	def := "clarus_ctid text"
+	def := "clarus_ctid pg_catalog.text"
 	for i, c := range columns {
 		def += ", " + c + " " + types[i]
 	}
