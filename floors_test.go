@@ -29,7 +29,7 @@ const floors = `
 3  policy analyze publish/check publish/dp publish/fulldomain publish/mask publish/recode publish/microagg
 4  publish/report publish/synth technique/* keys/* provider/* audit/* twin sentinel
 5  plan ddl gate object publish
-6  run store
+6  run store publish/living
 7  session
 8  front/* console admin release
 9  cmd/*

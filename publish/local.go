@@ -25,6 +25,19 @@ func (d *domain) recoded(weight float64) recode.Column {
 	return c
 }
 
+// recoded is the quasi-identifiers as recode sees them; their weights add up to 1.
+func (r *run) recoded() []recode.Column {
+	total := 0.0
+	for _, d := range r.quasi {
+		total += d.Weight
+	}
+	var columns []recode.Column
+	for _, d := range r.quasi {
+		columns = append(columns, d.recoded(d.Weight/total))
+	}
+	return columns
+}
+
 // span is the share of the domain that an interval adds to a single value: by
 // leaves where a hierarchy says which there are, else by distance. What has no
 // position has no interval with others.

@@ -54,11 +54,14 @@ func Make(ctx context.Context, p *model.Policy, t *table.Table, open Open, progr
 	if progress == nil {
 		progress = func(string, int, int) {}
 	}
-	r := &run{ctx: ctx, policy: p, table: t, open: open, progress: progress, rng: newRand(p.Seed)}
+	r := &run{ctx: ctx, policy: p, table: t, open: open, progress: progress, rng: Random(p.Seed)}
 	if p.Method == model.Sampling {
 		return r.synthetic()
 	}
 	if err := r.prepare(); err != nil {
+		return nil, err
+	}
+	if err := r.enough(); err != nil {
 		return nil, err
 	}
 	columns, err := r.columns()
@@ -82,7 +85,8 @@ func Make(ctx context.Context, p *model.Policy, t *table.Table, open Open, progr
 	return release, nil
 }
 
-func newRand(seed *uint64) *rand.Rand {
+// Random is chance: that of the seed, or of the system.
+func Random(seed *uint64) *rand.Rand {
 	if seed != nil {
 		return rand.New(rand.NewPCG(*seed, 0))
 	}
@@ -142,8 +146,11 @@ func (r *run) prepare() error {
 			r.spec.Kept = append(r.spec.Kept, c.Name)
 		}
 	}
+	if len(r.quasi) == 0 {
+		return &table.Error{Msg: "no attribute is a quasi-identifier", Hint: "without one there is nothing to anonymise"}
+	}
 	r.progress("read", 1, 1)
-	return r.enough()
+	return nil
 }
 
 // mask changes an attribute that is published otherwise as it is.
@@ -160,9 +167,6 @@ func (r *run) mask(a *model.Attribute, c *table.Column) error {
 // enough refuses tables that no release can be made of.
 func (r *run) enough() error {
 	p := r.policy
-	if len(r.quasi) == 0 {
-		return &table.Error{Msg: "no attribute is a quasi-identifier", Hint: "without one there is nothing to anonymise"}
-	}
 	if r.table.Rows < p.K {
 		return &table.Error{Msg: fmt.Sprintf("the data has %d rows, fewer than k = %d", r.table.Rows, p.K), Hint: "no release of it is safe"}
 	}
@@ -230,15 +234,8 @@ func (r *run) columns() ([]*table.Column, error) {
 
 // local makes the quasi-identifiers' cells by cell-local generalisation.
 func (r *run) local() ([]*table.Column, error) {
-	problem := &recode.Problem{K: r.policy.K, Sweeps: r.policy.Effort, Seed: r.rng.Uint64(),
+	problem := &recode.Problem{K: r.policy.K, Columns: r.recoded(), Sweeps: r.policy.Effort, Seed: r.rng.Uint64(),
 		Progress: func(done, of int) { r.progress("anonymise", done, of) }}
-	total := 0.0
-	for _, d := range r.quasi {
-		total += d.Weight
-	}
-	for _, d := range r.quasi {
-		problem.Columns = append(problem.Columns, d.recoded(d.Weight/total))
-	}
 	var err error
 	if problem.Sensitive, err = r.sensitive(); err != nil {
 		return nil, err

@@ -41,6 +41,17 @@ type Column struct {
 	Span func(lo, hi uint32) float64
 }
 
+// Loss is the loss of a cell that covers these codes, ascending and each once.
+func (c *Column) Loss(codes []uint32) float64 {
+	switch {
+	case len(codes) < 2:
+		return 0
+	case c.Span != nil:
+		return c.Weight * c.Span(codes[0], codes[len(codes)-1])
+	}
+	return c.Weight * float64(len(codes)-1) / float64(max(1, c.Leaves-1))
+}
+
 // A Problem is what to recode.
 type Problem struct {
 	K         int
