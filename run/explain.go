@@ -26,6 +26,9 @@ func Explain(c *catalog.Catalog, err error, t *catalog.Table, row Row) error {
 	}
 	e := &pgwire.ServerError{Severity: "ERROR", Code: se.Code, Message: plainMessage(se.Code)}
 	switch se.Code {
+	case "42P01", "42703":
+		// The twin found all names: tables have another generation there by now.
+		e.Code, e.Hint = "40001", "Try again."
 	case "53100", "53200", "53300":
 		e.Hint = "The provider's owner must see to it; what was committed is safe. Then try again."
 	case "23505", "23503", "23P01":
@@ -74,6 +77,8 @@ func readOnlyMessage(command string) string {
 	return "cannot execute " + command + " in a read-only transaction"
 }
 
+const changedSchema = "the schema changed while the statement ran"
+
 // ReadOnly is the error of a command that writes in a transaction that must not.
 func ReadOnly(command string) error {
 	return &pgwire.ServerError{Severity: "ERROR", Code: "25006", Message: readOnlyMessage(command)}
@@ -90,7 +95,7 @@ func plainMessage(code string) string {
 		"25006": readOnlyMessage("the statement"),
 		"42501": "the provider denied what Clarus needs to do there", "2200H": "nextval: reached maximum value of sequence",
 		"23502": "null value in a column violates not-null constraint", "23514": "new row violates check constraint",
-		"42P01": "the schema changed meanwhile", "42703": "the schema changed meanwhile",
+		"42P01": changedSchema, "42703": changedSchema,
 	}
 	if text, ok := texts[code]; ok {
 		return text

@@ -121,7 +121,7 @@ func (j *Job) release() error {
 func (j *Job) load(ctx context.Context) error {
 	var err error
 	if j.fetched, err = j.Vault.Fetch(ctx, j.Permit, j.Sites, j.Plan.Fetches, j.Args, j.Limit); err != nil {
-		return err
+		return j.explain(err, nil, Row{})
 	}
 	var loads []twin.Load
 	for _, r := range j.fetched {

@@ -294,7 +294,7 @@ func (s *Session) fill(ctx context.Context, permit gate.Permit, cat *catalog.Cat
 	}
 	rows, err := s.host.Vault.Fetch(ctx, permit, sites{s}, fetches, run.Args{}, s.host.MaxRows)
 	if err != nil {
-		return nil, err
+		return nil, run.Explain(cat, err, nil, run.Row{})
 	}
 	for _, r := range rows {
 		loaded[r.Table.ID] = len(r.Rows)

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"runtime/pprof"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +29,16 @@ type ledger struct {
 	tables map[string]bool // the same of tables that were created
 	wrong  []string        // errors that a crash does not explain
 	done   int
+	open   map[int]*oracle.Session // of workers, while they have one
 }
+
+func newLedger() *ledger {
+	return &ledger{rows: map[string]bool{}, tables: map[string]bool{}, open: map[int]*oracle.Session{}}
+}
+
+const killTables = `CREATE TABLE kill_row (token text PRIMARY KEY, twin text NOT NULL, worker int);
+CREATE TABLE kill_pair (id int PRIMARY KEY, balance bigint NOT NULL);
+INSERT INTO kill_pair SELECT i, 1000 FROM generate_series(1, 4) i`
 
 func (l *ledger) told(m map[string]bool, name string, known bool) {
 	l.mu.Lock()
@@ -58,10 +66,8 @@ func TestKill(t *testing.T) {
 	}
 	defer i.Stop()
 	s := connect(t, i.Target)
-	mustRows(t, s, "CREATE TABLE kill_row (token text PRIMARY KEY, twin text NOT NULL, worker int)")
-	mustRows(t, s, "CREATE TABLE kill_pair (id int PRIMARY KEY, balance bigint NOT NULL)")
-	mustRows(t, s, "INSERT INTO kill_pair SELECT i, 1000 FROM generate_series(1, 4) i")
-	l := &ledger{rows: map[string]bool{}, tables: map[string]bool{}}
+	mustRows(t, s, killTables)
+	l := newLedger()
 	ctx, stop := context.WithCancel(t.Context())
 	var work sync.WaitGroup
 	for n := range 3 {
@@ -103,7 +109,7 @@ func (l *ledger) progress(t *testing.T, i *oracle.Instance, n int) {
 		if time.Now().After(deadline) {
 			var here strings.Builder
 			_ = pprof.Lookup("goroutine").WriteTo(&here, 2)
-			t.Fatalf("%d transactions in 90 s after a kill; %d were wanted\nclarus:\n%s\nclients:\n%s", count()-from, n, i.Stacks(), &here)
+			t.Fatalf("%d transactions in 90 s; %d were wanted\nclarus:\n%s\nclients:\n%s", count()-from, n, i.Stacks(), &here)
 		}
 	}
 }
@@ -125,10 +131,17 @@ func (l *ledger) work(ctx context.Context, i *oracle.Instance, worker int) {
 				time.Sleep(50 * time.Millisecond)
 				continue
 			}
+			l.at(worker, s)
 		}
 		err := l.transact(s, worker, n)
 		if err == nil {
 			continue
+		}
+		if state := sqlstate(err); state == "57014" || strings.HasPrefix(state, "40") {
+			l.undone(worker, n)
+			if _, err := rows(s, "ROLLBACK"); err == nil {
+				continue // the session goes on
+			}
 		}
 		if !crashed(err) {
 			l.mu.Lock()
@@ -136,14 +149,42 @@ func (l *ledger) work(ctx context.Context, i *oracle.Instance, worker int) {
 			l.mu.Unlock()
 		}
 		// A pool would throw the connection away too.
+		l.at(worker, nil)
 		s.Abort()
 		s = nil
 	}
 }
 
+// at says which session a worker has.
+func (l *ledger) at(worker int, s *oracle.Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[worker] = s
+}
+
+// undone says that a worker's transaction was told to be rolled back.
+func (l *ledger) undone(worker, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.rows, token(worker, n))
+	delete(l.rows, token(worker, n)+"b")
+	delete(l.tables, tableName(worker, n))
+}
+
+func token(worker, n int) string { return fmt.Sprintf("cnrykill%dx%d", worker, n) }
+
+func tableName(worker, n int) string { return fmt.Sprintf("kill_%d_%d", worker, n) }
+
+func sqlstate(err error) string {
+	if se, ok := errors.AsType[*pgwire.ServerError](err); ok {
+		return se.Code
+	}
+	return ""
+}
+
 // transact runs one transaction of one of four kinds.
 func (l *ledger) transact(s *oracle.Session, worker, n int) error {
-	token := fmt.Sprintf("cnrykill%dx%d", worker, n)
+	token := token(worker, n)
 	do := func(statements ...string) error {
 		for _, sql := range statements {
 			if _, err := rows(s, sql); err != nil {
@@ -154,7 +195,7 @@ func (l *ledger) transact(s *oracle.Session, worker, n int) error {
 	}
 	switch n % 8 {
 	case 0:
-		name := "kill_" + strconv.Itoa(worker) + "_" + strconv.Itoa(n)
+		name := tableName(worker, n)
 		if err := do("BEGIN", "CREATE TABLE "+name+" (id int PRIMARY KEY, note text)", "INSERT INTO "+name+" VALUES (1, '"+token+"')"); err != nil {
 			return err
 		}

@@ -29,34 +29,44 @@ func TestLies(t *testing.T) {
 			if !soaking && (int(kind)+i)%3 != 0 && !(kind == 'E' && i == 4) {
 				continue
 			}
-			sql := statements[(int(kind)+i)%len(statements)]
-			c, err := oracle.Open(t.Context(), s.As("app"))
-			if err != nil {
-				t.Fatalf("after %q %q: %v", kind, body, err)
-			}
-			if _, err := c.Simple("SELECT name FROM f_person WHERE id = 0", nil); err != nil {
-				t.Fatal(err)
-			}
-			s.Ear.Take()
-			s.Ear.Lie(message(kind, body))
-			began := time.Now()
-			outcomes, lost := c.Simple(sql, []byte("cnryfuzzedcopy22\n"))
-			for _, o := range outcomes {
-				if o.Err != nil && (strings.Contains(o.Err.Message, "afar") || !slices.Contains([]string{"08P01", "08006", "XX001", "22012", "25P02", "XX000"}, o.Err.Code)) {
-					t.Errorf("%q %q before the answer to %s: %s %s", kind, body, sql, o.Err.Code, o.Err.Message)
+			for n, sql := range statements {
+				if n == (int(kind)+i)%len(statements) || kind == 'E' && i == 4 {
+					lie(t, s, message(kind, body), sql)
 				}
 			}
-			if took := time.Since(began); took > 20*time.Second {
-				t.Errorf("%q %q before the answer to %s: it took %s", kind, body, sql, took)
-			}
-			if hits := s.secret.Bytes("", s.Ear.Take()); len(hits) > 0 {
-				t.Errorf("%q %q before the answer to %s: the provider heard %v", kind, body, sql, hits)
-			}
-			if lost == nil && len(outcomes) == 0 {
-				t.Errorf("%q %q before the answer to %s: no answer", kind, body, sql)
-			}
-			s.Ear.Lie(nil)
-			c.Abort()
 		}
+	}
+}
+
+// lie has the provider say something before its answer to a statement.
+func lie(t *testing.T, s *stage, said []byte, sql string) {
+	c, err := oracle.Open(t.Context(), s.As("app"))
+	if err != nil {
+		t.Fatalf("before %q: %v", said, err)
+	}
+	defer c.Abort()
+	if _, err := c.Simple("SELECT name FROM f_person WHERE id = 0", nil); err != nil {
+		t.Fatal(err)
+	}
+	s.Ear.Take()
+	s.Ear.Lie(said)
+	defer s.Ear.Lie(nil)
+	began := time.Now()
+	outcomes, lost := c.Simple(sql, []byte("cnryfuzzedcopy22\n"))
+	for _, o := range outcomes {
+		// Of what the provider computes alone over clear data, it says what is wrong with them.
+		alone := strings.HasPrefix(sql, "SELECT id") || strings.HasPrefix(sql, "SELECT name")
+		if o.Err != nil && (strings.Contains(o.Err.Message, "afar") && !alone || !slices.Contains([]string{"08P01", "08006", "XX001", "22012", "25P02", "XX000"}, o.Err.Code)) {
+			t.Errorf("%q before the answer to %s: %s %s", said, sql, o.Err.Code, o.Err.Message)
+		}
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("%q before the answer to %s: it took %s", said, sql, took)
+	}
+	if hits := s.secret.Bytes("", s.Ear.Take()); len(hits) > 0 {
+		t.Errorf("%q before the answer to %s: the provider heard %v", said, sql, hits)
+	}
+	if lost == nil && len(outcomes) == 0 {
+		t.Errorf("%q before the answer to %s: no answer", said, sql)
 	}
 }
