@@ -113,6 +113,10 @@ func (s *Space) Cells(rows []int32) (cells []string, loss float64) {
 
 // Accepts says what is wrong with a value of an attribute, before it is in any table.
 func Accepts(p *model.Policy, a *model.Attribute, value string, open Open) error {
+	if a.Hierarchy != nil && a.Hierarchy.Prefix != nil {
+		any := *a // prefixes are of the longest value, which may be another
+		any.Hierarchy, a = nil, &any
+	}
 	c := &table.Column{Name: a.Name, Values: []string{value}, Codes: []uint32{0}}
 	_, err := (&run{policy: p, open: open}).newDomain(a, c)
 	if e, ok := errors.AsType[*table.Error](err); ok {

@@ -12,7 +12,10 @@ func (s *step) follow(g *group) error {
 	if g.left == 0 && !slices.ContainsFunc(g.members, s.differs) {
 		return nil // changed, and changed back
 	}
-	parts := s.parts(g)
+	var parts [][]*row
+	if s.space != nil {
+		parts = s.parts(g)
+	}
 	if parts == nil && s.options.Keep && g.class != nil && !g.erased && len(g.members) > 0 {
 		return nil
 	}
@@ -83,7 +86,7 @@ func (s *step) safe(parts ...[]*row) bool {
 		}
 		asked = append(asked, p)
 	}
-	return len(asked) > 0 && s.history.Safe(s.spec(), asked)
+	return len(asked) > 0 && s.history.Safe(s.space.Spec(), asked)
 }
 
 // finer divides parts of 2k rows or more where that is safe.

@@ -39,8 +39,8 @@ func (r *Release) Prepare(ctx context.Context, all bool) (*Change, error) {
 type step struct {
 	*Release
 	ctx    context.Context
-	whole  []*row // the table's rows as the space numbers them
-	space  *publish.Space
+	whole  []*row         // the table's rows as the space numbers them
+	space  *publish.Space // nil: the table cannot be read as the policy says
 	change *Change
 	made   []made
 	gone   []*group // withdrawn
@@ -54,17 +54,17 @@ type made struct {
 }
 
 func (r *Release) prepare(ctx context.Context, all bool) error {
-	s := &step{Release: r, ctx: ctx, change: &Change{Number: r.number + 1, Columns: r.visible()}}
-	if err := s.look(); err != nil {
-		return err
-	}
+	s := r.next(ctx)
+	unreadable := s.look() // then nothing is published; what must be withdrawn still is
 	for g := range r.dirty {
 		if err := s.follow(g); err != nil {
 			return err
 		}
 	}
-	if err := s.grow(all); err != nil {
-		return err
+	if unreadable == nil {
+		if err := s.grow(all); err != nil {
+			return err
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -75,16 +75,32 @@ func (r *Release) prepare(ctx context.Context, all bool) error {
 	if len(s.made) == 0 && len(s.gone) == 0 {
 		r.history.Forget()
 		clear(r.dirty)
-		return nil
+		return unreadable
 	}
+	return s.finish()
+}
+
+func (r *Release) next(ctx context.Context) *step {
+	return &step{Release: r, ctx: ctx, change: &Change{Number: r.number + 1, Columns: r.visible()}}
+}
+
+// finish has the step judged, and takes it for published.
+func (s *step) finish() error {
 	for _, m := range s.made {
 		s.write(m)
 	}
-	judged := &check.Step{Spec: s.spec(), Columns: s.change.Columns, Withdraw: s.change.Withdraw}
+	spec, err := s.promise()
+	if err != nil {
+		return err
+	}
+	if s.space != nil {
+		spec = s.space.Spec()
+	}
+	judged := &check.Step{Spec: spec, Columns: s.change.Columns, Withdraw: s.change.Withdraw}
 	for _, c := range s.change.Publish {
 		judged.Publish = append(judged.Publish, check.Shown(c))
 	}
-	if failed := r.history.Publish(judged); failed != nil {
+	if failed := s.history.Publish(judged); failed != nil {
 		return failed
 	}
 	s.settle()
@@ -106,13 +122,12 @@ func (s *step) look() error {
 		}
 		t.Columns = append(t.Columns, &table.Column{Name: c.attribute.Name, Values: c.dict.values, Codes: codes})
 	}
-	var err error
-	s.space, err = publish.NewSpace(s.ctx, s.Release.space, t, s.open)
+	space, err := publish.NewSpace(s.ctx, s.Release.space, t, s.open)
+	if err == nil {
+		s.space = space
+	}
 	return err
 }
-
-// spec is the domains as the checker reads them.
-func (s *step) spec() *check.Spec { return s.space.Spec() }
 
 // grow makes classes of rows that were never published.
 func (s *step) grow(all bool) error {
