@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"math/big"
 	"slices"
-	"sort"
 )
 
 // A Row is one row of what was asked about.
@@ -40,7 +39,7 @@ func (q *Question) Answer(s *Sampler, rows []Row) ([]Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := q.groups(q.bound(q.inDomains(rows)))
+	list := q.groups(rows, q.bound(rows, q.inDomains(rows)))
 	told := int64(0)
 	if q.open() {
 		if told, err = q.Threshold(); err != nil {
@@ -65,27 +64,25 @@ func (q *Question) Answer(s *Sampler, rows []Row) ([]Group, error) {
 	return out, nil
 }
 
-// inDomains leaves out rows with keys that are not in their domains.
-func (q *Question) inDomains(rows []Row) []Row {
-	var known []map[string]bool
-	for _, k := range q.Keys {
-		var m map[string]bool
+// inDomains returns the rows, by index, whose keys are in their domains.
+func (q *Question) inDomains(rows []Row) []int {
+	known := make([]map[string]bool, len(q.Keys))
+	for i, k := range q.Keys {
 		if k.Domain != nil {
-			m = map[string]bool{}
+			known[i] = map[string]bool{}
 			for _, v := range k.Domain {
-				m[string(v)] = true
+				known[i][string(v)] = true
 			}
 		}
-		known = append(known, m)
 	}
-	var out []Row
-	for _, r := range rows {
+	out := make([]int, 0, len(rows))
+	for at, r := range rows {
 		fits := true
 		for i, m := range known {
 			fits = fits && (m == nil || r.Keys[i] != nil && m[string(r.Keys[i])])
 		}
 		if fits {
-			out = append(out, r)
+			out = append(out, at)
 		}
 	}
 	return out
@@ -93,43 +90,66 @@ func (q *Question) inDomains(rows []Row) []Row {
 
 // bound keeps of each subject at most q.Rows rows, in at most q.Groups groups.
 // Which ones depends on this subject's rows alone: on the order of their hashes.
-func (q *Question) bound(rows []Row) []Row {
-	of := map[string][]int{}
-	for i, r := range rows {
-		of[r.Subject] = append(of[r.Subject], i)
-	}
-	keep := make([]bool, len(rows))
-	for _, list := range of {
-		hashes := map[int][]byte{}
-		if len(list) > 1 {
-			for _, i := range list {
-				hashes[i] = rows[i].hash()
-			}
-			slices.SortFunc(list, func(a, b int) int { return bytes.Compare(hashes[a], hashes[b]) })
+func (q *Question) bound(rows []Row, list []int) []int {
+	number := map[string]int{} // of each subject
+	of := make([]int, len(list))
+	var ends []int // of each subject's rows in sorted
+	for i, at := range list {
+		n, ok := number[rows[at].Subject]
+		if !ok {
+			n = len(ends)
+			number[rows[at].Subject] = n
+			ends = append(ends, 0)
 		}
-		taken, groups := 0, map[string]bool{}
-		for _, i := range list {
-			id := groupID(rows[i].Keys)
-			if taken == q.Rows || len(groups) == q.Groups && !groups[id] {
-				continue
-			}
+		of[i] = n
+		ends[n]++
+	}
+	for n := 1; n < len(ends); n++ {
+		ends[n] += ends[n-1]
+	}
+	sorted := make([]int, len(list))
+	next := slices.Clone(ends)
+	for i, at := range list {
+		next[of[i]]--
+		sorted[next[of[i]]] = at
+	}
+	out, from := make([]int, 0, len(list)), 0
+	for _, end := range ends {
+		if mine := sorted[from:end]; len(mine) <= q.Groups { // and so at most q.Rows
+			out = append(out, mine...)
+		} else {
+			out = append(out, q.choose(rows, mine)...)
+		}
+		from = end
+	}
+	return out
+}
+
+// choose is bound for the rows of one subject.
+func (q *Question) choose(rows []Row, mine []int) []int {
+	hashes := make(map[int][sha256.Size]byte, len(mine))
+	for _, at := range mine {
+		hashes[at] = rows[at].hash()
+	}
+	slices.SortFunc(mine, func(a, b int) int {
+		x, y := hashes[a], hashes[b]
+		return bytes.Compare(x[:], y[:])
+	})
+	out, groups := []int{}, map[string]bool{}
+	for _, at := range mine {
+		id := groupID(rows[at].Keys)
+		if len(out) < q.Rows && (len(groups) < q.Groups || groups[id]) {
 			groups[id] = true
-			keep[i] = true
-			taken++
-		}
-	}
-	var out []Row
-	for i, r := range rows {
-		if keep[i] {
-			out = append(out, r)
+			out = append(out, at)
 		}
 	}
 	return out
 }
 
 // groupID tells groups apart: each key with its length, NULL with none.
-func groupID(keys [][]byte) string {
-	var b []byte
+func groupID(keys [][]byte) string { return string(appendID(nil, keys)) }
+
+func appendID(b []byte, keys [][]byte) []byte {
 	for _, k := range keys {
 		if k == nil {
 			b = append(b, 0)
@@ -139,11 +159,11 @@ func groupID(keys [][]byte) string {
 		b = binary.BigEndian.AppendUint64(b, uint64(len(k)))
 		b = append(b, k...)
 	}
-	return string(b)
+	return b
 }
 
-func (r Row) hash() []byte {
-	b := []byte(groupID(r.Keys))
+func (r Row) hash() [sha256.Size]byte {
+	b := appendID(nil, r.Keys)
 	for _, v := range r.Values {
 		if !v.Valid {
 			b = append(b, 0)
@@ -151,22 +171,22 @@ func (r Row) hash() []byte {
 		}
 		b = binary.BigEndian.AppendUint64(append(b, 1), uint64(v.Steps))
 	}
-	h := sha256.Sum256(b)
-	return h[:]
+	return sha256.Sum256(b)
 }
 
 // A group is the rows of one group that count.
 type group struct {
 	keys [][]byte
-	rows []Row
+	all  []Row // of which it has those in rows
+	rows []int
 }
 
 // groups sorts rows into those that domains make, or that occur.
-func (q *Question) groups(rows []Row) []*group {
+func (q *Question) groups(rows []Row, counted []int) []*group {
 	var list []*group
 	at := map[string]*group{}
 	add := func(keys [][]byte) *group {
-		g := &group{keys: keys}
+		g := &group{keys: keys, all: rows}
 		list = append(list, g)
 		at[groupID(keys)] = g
 		return g
@@ -174,15 +194,17 @@ func (q *Question) groups(rows []Row) []*group {
 	if !q.open() {
 		q.combinations(nil, func(keys [][]byte) { add(slices.Clone(keys)) })
 	}
-	for _, r := range rows {
-		g := at[groupID(r.Keys)]
+	var id []byte
+	for _, i := range counted {
+		id = appendID(id[:0], rows[i].Keys)
+		g := at[string(id)]
 		if g == nil {
-			g = add(r.Keys)
+			g = add(rows[i].Keys)
 		}
-		g.rows = append(g.rows, r)
+		g.rows = append(g.rows, i)
 	}
 	if q.open() { // in the order of what is told, not in that of the rows
-		sort.Slice(list, func(i, j int) bool { return groupID(list[i].keys) < groupID(list[j].keys) })
+		slices.SortFunc(list, func(a, b *group) int { return cmp.Compare(groupID(a.keys), groupID(b.keys)) })
 	}
 	return list
 }
@@ -207,13 +229,13 @@ func (g *group) measure(s *Sampler, m Measure, n noise) (*big.Int, error) {
 	switch m.Kind {
 	case Subjects:
 		seen := map[string]bool{}
-		for _, r := range g.rows {
-			seen[r.Subject] = true
+		for _, i := range g.rows {
+			seen[g.all[i].Subject] = true
 		}
 		total.SetInt64(int64(len(seen)))
 	default:
-		for _, r := range g.rows {
-			if v, ok := m.of(r); ok {
+		for _, i := range g.rows {
+			if v, ok := m.of(&g.all[i]); ok {
 				total.Add(total, x.SetInt64(v))
 			}
 		}
@@ -223,7 +245,7 @@ func (g *group) measure(s *Sampler, m Measure, n noise) (*big.Int, error) {
 }
 
 // of is what a row adds.
-func (m Measure) of(r Row) (int64, bool) {
+func (m Measure) of(r *Row) (int64, bool) {
 	if m.Value < 0 {
 		return 1, true
 	}
@@ -248,8 +270,8 @@ func clamp[T cmp.Ordered](x, lower, upper T) T { return min(max(x, lower), upper
 // known beforehand, and so is what it costs.
 func (g *group) quantile(s *Sampler, m Measure, n noise) (*big.Int, error) {
 	var values []int64
-	for _, r := range g.rows {
-		if v := r.Values[m.Value]; v.Valid {
+	for _, i := range g.rows {
+		if v := g.all[i].Values[m.Value]; v.Valid {
 			values = append(values, clamp(v.Steps, m.Lower, m.Upper))
 		}
 	}
