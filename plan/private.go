@@ -30,10 +30,16 @@ type PrivateQuery struct {
 	Keys     []PrivateKey
 	Values   []PrivateValue
 	Question dp.Question
-	Outputs  []PrivateOutput // one for each entry of the target list, junk included
-	Sort     []PrivateSort
-	Limit    *Probe
-	Offset   *Probe
+
+	// The result is made of a table of cells, named v.c0, v.c1, ..., one row for
+	// each group, by a SELECT that sees nothing else.
+	Cells   []PrivateCell
+	Outputs []string // expressions over cells
+	Having  string   // the same; "": none
+	Sort    []PrivateSort
+	Given   []Probe // what $1, $2, ... of them are
+	Limit   *Probe
+	Offset  *Probe
 }
 
 // A PrivateKey is an attribute that is grouped by.
@@ -49,18 +55,17 @@ type PrivateValue struct {
 	Bound *policy.Bound
 }
 
-// A PrivateOutput is a column of the result: a key, or an estimate.
-type PrivateOutput struct {
+// A PrivateCell is a value that is told of a group: a key, or an estimate.
+type PrivateCell struct {
 	Key      int // index in Keys; -1: none
 	Estimate dp.Estimate
 	Type     uint32
 	Digits   int // of a numeric
-	Junk     bool
 }
 
 // A PrivateSort is an entry of ORDER BY.
 type PrivateSort struct {
-	Output     int
+	By         string // as Outputs
 	Operator   string
 	NullsFirst bool
 }
@@ -83,8 +88,8 @@ func Idle(list []*analyze.Statement) bool {
 }
 
 // Privately plans a statement of a user who gets differentially private answers
-// only. fields are the result's columns. What it does not understand is refused.
-func Privately(env Env, list []*analyze.Statement, rules func(t *catalog.Table) *policy.Aggregates, results []uint32) (*Plan, error) {
+// only. What it does not understand is refused.
+func Privately(env Env, list []*analyze.Statement, rules func(t *catalog.Table) *policy.Aggregates) (*Plan, error) {
 	p, err := Make(env, list)
 	if err != nil {
 		return nil, err
@@ -99,7 +104,7 @@ func Privately(env Env, list []*analyze.Statement, rules func(t *catalog.Table) 
 	if w.out.Rules = rules(w.out.Table); w.out.Rules == nil {
 		return nil, Confined("the policy lets nobody ask about "+w.out.Table.Relation.Qualified(), "The owner may add aggregate to the dataset in the policy.")
 	}
-	w.write(results)
+	w.write()
 	if w.err != nil {
 		return nil, w.err
 	}
@@ -115,7 +120,7 @@ type privateWriter struct {
 	q        *analyze.Query
 	measures map[string]dp.Measure // by what they are of
 	values   map[string]PrivateValue
-	made     [][]string // for each output the measures it is made of
+	made     [][]string // for each cell the measures it is made of
 	out      PrivateQuery
 	err      error
 }
@@ -126,13 +131,13 @@ func (w *privateWriter) fail(what, hint string) {
 	}
 }
 
-func (w *privateWriter) write(results []uint32) {
+func (w *privateWriter) write() {
 	t, q := w.out.Table, w.q
 	switch {
 	case t.Relation.RowSecurity:
 		w.fail("the table has row security", "")
-	case q.Having != nil || len(q.Distinct) > 0:
-		w.fail("HAVING and DISTINCT are not answered", "Leave it out, and choose among the rows that come.")
+	case len(q.Distinct) > 0:
+		w.fail("DISTINCT is not answered", "Group by the columns.")
 	}
 	for _, c := range w.st.Collations {
 		if c != 0 && c != defaultCollation {
@@ -140,18 +145,19 @@ func (w *privateWriter) write(results []uint32) {
 		}
 	}
 	w.keys()
-	shown := 0
-	for i := range q.Outputs {
-		w.output(i)
-		if o := &w.out.Outputs[i]; !o.Junk && shown < len(results) {
-			o.Type = results[shown]
-			shown++
+	told := make([]string, len(q.Outputs))
+	for i, o := range q.Outputs {
+		if told[i] = w.told(o.Expr); !o.Junk {
+			w.out.Outputs = append(w.out.Outputs, told[i])
 		}
+	}
+	if q.Having != nil {
+		w.out.Having = w.told(q.Having)
 	}
 	if len(w.measures) == 0 {
 		w.fail("the statement has no aggregate", "")
 	}
-	w.sort()
+	w.sort(told)
 	if w.err == nil {
 		w.assemble()
 	}
@@ -204,21 +210,32 @@ func (w *privateWriter) keys() {
 	}
 }
 
-// output reads an entry of the target list.
-func (w *privateWriter) output(i int) {
-	entry := w.q.Outputs[i]
-	o := PrivateOutput{Key: -1, Junk: entry.Junk, Type: entry.Expr.Type}
-	var made []string
-	if entry.Expr.Kind == analyze.Aggregate {
-		made = w.aggregate(&o, entry.Expr)
-	} else if c := w.column(entry.Expr); c != nil {
-		o.Key = slices.IndexFunc(w.out.Keys, func(k PrivateKey) bool { return k.Attr == c })
+// told writes an expression over what is told: keys and aggregates. It is evaluated
+// after the noise, so any function will do that computes from its arguments alone.
+func (w *privateWriter) told(e *analyze.Expr) string {
+	x := privateExpr{privateWriter: w, params: &w.out.Given, computes: w.pure}
+	x.leaf = func(e *analyze.Expr) (string, bool) {
+		c := PrivateCell{Key: -1, Type: e.Type}
+		var made []string
+		if e.Kind == analyze.Aggregate {
+			made = w.aggregate(&c, e)
+		} else if of := w.column(e); of != nil {
+			c.Key = slices.IndexFunc(w.out.Keys, func(k PrivateKey) bool { return k.Attr == of })
+		}
+		if c.Key < 0 && made == nil {
+			return "", false
+		}
+		w.out.Cells, w.made = append(w.out.Cells, c), append(w.made, made)
+		return fmt.Sprintf("v.c%d", len(w.out.Cells)-1), true
 	}
-	if o.Key < 0 && made == nil {
-		w.fail(fmt.Sprintf("column %d of the result is neither grouped by nor a plain aggregate", i+1), "")
-	}
-	w.out.Outputs = append(w.out.Outputs, o)
-	w.made = append(w.made, made)
+	return x.write(e)
+}
+
+// pure reports whether an operator or function computes from its arguments and the
+// session's settings alone.
+func (w *privateWriter) pure(e *analyze.Expr) bool {
+	f, ok := w.env.Builtins.Functions[e.Func]
+	return ok && (f.Volatility == 'i' || f.Volatility == 's' && settings.MatchString(f.Name))
 }
 
 // aggregates are the functions that are answered, with the estimate for each.
@@ -226,7 +243,7 @@ var privateAggregates = map[string]dp.EstimateKind{"count": dp.Tally, "sum": dp.
 	"variance": dp.Variance, "stddev": dp.Deviation, "stddev_pop": dp.Deviation, "stddev_samp": dp.Deviation, "percentile_cont": dp.Value, "percentile_disc": dp.Value}
 
 // aggregate says how an aggregate is estimated and names the measures for it.
-func (w *privateWriter) aggregate(o *PrivateOutput, e *analyze.Expr) []string {
+func (w *privateWriter) aggregate(o *PrivateCell, e *analyze.Expr) []string {
 	name := w.env.Builtins.Functions[e.Func].Name
 	kind, known := privateAggregates[name]
 	if !known || e.Filter != nil || len(e.Args) > 1 {
@@ -268,7 +285,7 @@ func (w *privateWriter) bound(c *catalog.Column) *policy.Bound {
 }
 
 // numeric is the part of aggregate for numbers.
-func (w *privateWriter) numeric(o *PrivateOutput, e *analyze.Expr, c *catalog.Column, name string) []string {
+func (w *privateWriter) numeric(o *PrivateCell, e *analyze.Expr, c *catalog.Column, name string) []string {
 	b := w.bound(c)
 	switch {
 	case b == nil:
@@ -347,13 +364,13 @@ func (w *privateWriter) measure(m dp.Measure, value string) string {
 	return name
 }
 
-func (w *privateWriter) sort() {
+func (w *privateWriter) sort(told []string) {
 	for _, k := range w.q.Sort {
 		op := w.env.Builtins.Operators[k.Less].Name
 		if op != "<" && op != ">" {
 			w.fail("ORDER BY an operator that is not < or >", "")
 		}
-		w.out.Sort = append(w.out.Sort, PrivateSort{k.Output, op, k.NullsFirst})
+		w.out.Sort = append(w.out.Sort, PrivateSort{told[k.Output], op, k.NullsFirst})
 	}
 	for _, bound := range []struct {
 		e  *analyze.Expr
@@ -389,7 +406,7 @@ func (w *privateWriter) assemble() {
 	}
 	for i, made := range w.made {
 		for _, name := range made {
-			w.out.Outputs[i].Estimate.Of = append(w.out.Outputs[i].Estimate.Of, slices.Index(names, name))
+			w.out.Cells[i].Estimate.Of = append(w.out.Cells[i].Estimate.Of, slices.Index(names, name))
 		}
 	}
 	q.Mechanism, q.Rows, q.Groups = dp.Mechanism(rules.Noise), rules.Rows, rules.Groups

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"strings"
@@ -9,13 +10,38 @@ import (
 	"github.com/clarus-project/clarus/sqlast"
 )
 
-// A condition of a private question is evaluated for every row, and an error that
-// one row raises would tell of it. So only what can fail on no value is taken:
-// comparisons of columns and values by built-in operators, casts that widen.
+// A privateExpr writes an expression for the twin: of leaves, constants, and what
+// computes may be used.
+type privateExpr struct {
+	*privateWriter
+	params   *[]Probe
+	leaf     func(e *analyze.Expr) (string, bool) // a column or an aggregate
+	computes func(e *analyze.Expr) bool           // a Call, an Operation, AnyOf or AllOf
+}
 
-// total are the functions behind such operators.
-var total = regexp.MustCompile(`^(bool|char|int2|int4|int8|int24|int42|int28|int82|int48|int84|oid|float4|float8|float48|float84|numeric_|text_?|bpchar|date_|time_|` +
-	`timestamp_|timestamptz_|interval_|uuid_|bytea|enum_)(eq|ne|lt|le|gt|ge)$`)
+// condition writes the WHERE clause. It is evaluated for every row, and an error
+// that one row raises would tell of it. So only what can fail on no value is taken:
+// comparisons of columns and values by built-in operators, casts that widen.
+func (w *privateWriter) condition(e *analyze.Expr) string {
+	x := privateExpr{privateWriter: w, params: &w.out.Params, computes: w.total}
+	x.leaf = func(e *analyze.Expr) (string, bool) {
+		c := w.out.Table.Column(e.Attr)
+		if e.Kind != analyze.Column || c == nil {
+			return "", false
+		}
+		w.out.Columns = append(w.out.Columns, c.ID)
+		return "t." + sqlast.Quote(c.Name), true
+	}
+	return x.write(e)
+}
+
+var (
+	// comparisons are functions behind operators that can fail on no value.
+	comparisons = regexp.MustCompile(`^(bool|char|int2|int4|int8|int24|int42|int28|int82|int48|int84|oid|float4|float8|float48|float84|numeric_|text_?|bpchar|date_|time_|` +
+		`timestamp_|timestamptz_|interval_|uuid_|bytea|enum_)(eq|ne|lt|le|gt|ge)$`)
+	// patterns are likewise, with a pattern in which nothing is escaped.
+	patterns = regexp.MustCompile(`^(text|bpchar)(ic)?n?like$`)
+)
 
 // widening are casts without loss and without error, by OID.
 var widening = map[uint32]bool{313: true, 754: true, 481: true, 1740: true, 1781: true, 1782: true, 235: true, 316: true, 482: true, 311: true}
@@ -24,83 +50,103 @@ var widening = map[uint32]bool{313: true, 754: true, 481: true, 1740: true, 1781
 // precision column. It can fail, but on no row.
 const float8OfNumeric = 1746
 
-// condition writes an expression of the WHERE clause for the twin.
-func (w *privateWriter) condition(e *analyze.Expr) string {
+// total reports whether an operator or function can fail on no value of a row.
+func (w *privateWriter) total(e *analyze.Expr) bool {
+	f := w.env.Builtins.Functions[e.Func]
+	if e.Kind == analyze.Call {
+		return len(e.Args) == 1 && (widening[e.Func] || e.Func == float8OfNumeric && e.Args[0].Kind == analyze.Literal)
+	}
+	if f.Volatility != 'i' || !w.env.Builtins.Operators[e.Op].Bool {
+		return false
+	}
+	if patterns.MatchString(f.Name) {
+		return e.Kind == analyze.Operation && len(e.Args) == 2 && e.Args[1].Kind == analyze.Literal && e.Args[1].Operand.Param == 0 &&
+			!bytes.ContainsRune(e.Args[1].Operand.Value, '\\')
+	}
+	return comparisons.MatchString(f.Name)
+}
+
+func (x *privateExpr) write(e *analyze.Expr) string {
+	if sql, ok := x.leaf(e); ok {
+		return sql
+	}
 	switch e.Kind {
-	case analyze.Column:
-		if c := w.out.Table.Column(e.Attr); c != nil {
-			w.out.Columns = append(w.out.Columns, c.ID)
-			return "t." + sqlast.Quote(c.Name)
-		}
 	case analyze.Literal:
-		return w.symbol(e.Operand)
+		return x.symbol(e.Operand)
 	case analyze.Call:
-		if f := w.env.Builtins.Functions[e.Func]; len(e.Args) == 1 && (widening[e.Func] || e.Func == float8OfNumeric && e.Args[0].Kind == analyze.Literal) {
-			return "pg_catalog." + sqlast.Quote(f.Name) + "(" + w.condition(e.Args[0]) + ")"
+		if f := x.env.Builtins.Functions[e.Func]; x.allowed(e, "function "+f.Name) {
+			return "pg_catalog." + sqlast.Quote(f.Name) + "(" + strings.Join(x.list(e.Args), ", ") + ")"
 		}
-		w.fail("the condition calls "+w.env.Builtins.Functions[e.Func].Name, "Only comparisons of columns with values, which no row can make fail, are evaluated.")
 	case analyze.Operation:
-		if op, ok := w.comparison(e); ok && len(e.Args) == 2 {
-			return "(" + w.condition(e.Args[0]) + op + w.condition(e.Args[1]) + ")"
-		}
+		return x.operation(e)
 	case analyze.AnyOf, analyze.AllOf:
-		return w.among(e)
+		return x.among(e)
 	case analyze.Conjunction:
-		return w.joined(e.Args, " AND ")
+		return "(" + strings.Join(x.list(e.Args), " AND ") + ")"
 	case analyze.Disjunction:
-		return w.joined(e.Args, " OR ")
+		return "(" + strings.Join(x.list(e.Args), " OR ") + ")"
 	case analyze.Negation:
-		return "(NOT " + w.condition(e.Args[0]) + ")"
+		return "(NOT " + x.write(e.Args[0]) + ")"
 	case analyze.IsNull:
-		return "(" + w.condition(e.Args[0]) + " IS NULL)"
+		return "(" + x.write(e.Args[0]) + " IS NULL)"
 	case analyze.IsNotNull:
-		return "(" + w.condition(e.Args[0]) + " IS NOT NULL)"
+		return "(" + x.write(e.Args[0]) + " IS NOT NULL)"
 	case analyze.Relabel:
 		if name, ok := relabels[e.Type]; ok {
-			return "(" + w.condition(e.Args[0]) + ")::" + name
+			return "(" + x.write(e.Args[0]) + ")::" + name
 		}
 	}
-	w.fail("the condition has something else than comparisons of columns with values", "")
+	x.fail("an expression has what is not understood, or columns that are neither grouped by nor aggregated", "")
 	return "NULL"
 }
 
-func (w *privateWriter) joined(list []*analyze.Expr, word string) string {
-	parts := make([]string, len(list))
-	for i, e := range list {
-		parts[i] = w.condition(e)
+func (x *privateExpr) list(args []*analyze.Expr) []string {
+	out := make([]string, len(args))
+	for i, e := range args {
+		out[i] = x.write(e)
 	}
-	return "(" + strings.Join(parts, word) + ")"
+	return out
 }
 
-// comparison is the operator of an expression, if it can fail on no value.
-func (w *privateWriter) comparison(e *analyze.Expr) (string, bool) {
-	op, ok := w.env.Builtins.Operators[e.Op]
-	f := w.env.Builtins.Functions[op.Func]
-	if !ok || !op.Bool || op.Func != e.Func || f.Volatility != 'i' || !total.MatchString(f.Name) {
-		w.fail("the condition uses operator "+op.Name, "Only comparisons by =, <>, <, <=, > and >= of values of one kind are evaluated.")
-		return "", false
+func (x *privateExpr) allowed(e *analyze.Expr, what string) bool {
+	ok := x.computes(e)
+	if !ok {
+		x.fail(what+" is not evaluated here", "In WHERE, columns are compared with values by =, <>, <, <=, >, >=, IN, LIKE without escapes and IS NULL, which can fail for no row.")
 	}
-	return " OPERATOR(pg_catalog." + op.Name + ") ", true
+	return ok
 }
 
-func (w *privateWriter) among(e *analyze.Expr) string {
-	op, ok := w.comparison(e)
-	if !ok || len(e.List) == 0 || len(e.Args) != 1 {
-		w.fail("the condition compares with a list that is empty", "")
+func (x *privateExpr) operation(e *analyze.Expr) string {
+	op, ok := x.env.Builtins.Operators[e.Op]
+	if !ok || op.Func != e.Func || !x.allowed(e, "operator "+op.Name) {
+		x.fail("an operator made by a user", "")
+		return "NULL"
+	}
+	symbol, args := " OPERATOR(pg_catalog."+op.Name+") ", x.list(e.Args)
+	if len(args) == 1 {
+		return "(" + symbol + args[0] + ")"
+	}
+	return "(" + args[0] + symbol + args[1] + ")"
+}
+
+func (x *privateExpr) among(e *analyze.Expr) string {
+	op, ok := x.env.Builtins.Operators[e.Op]
+	if !ok || op.Func != e.Func || len(e.List) == 0 || len(e.Args) != 1 || !x.allowed(e, "operator "+op.Name) {
+		x.fail("an expression compares with a list that is empty", "")
 		return "NULL"
 	}
 	list := make([]string, len(e.List))
 	for i, o := range e.List {
-		list[i] = w.symbol(o)
+		list[i] = x.symbol(o)
 	}
 	word := "ALL"
 	if e.Kind == analyze.AnyOf {
 		word = "ANY"
 	}
-	return "(" + w.condition(e.Args[0]) + op + word + " (ARRAY[" + strings.Join(list, ", ") + "]))"
+	return "(" + x.write(e.Args[0]) + " OPERATOR(pg_catalog." + op.Name + ") " + word + " (ARRAY[" + strings.Join(list, ", ") + "]))"
 }
 
-func (w *privateWriter) symbol(o analyze.Operand) string {
-	w.out.Params = append(w.out.Params, probeOf(o))
-	return fmt.Sprintf("$%d", len(w.out.Params))
+func (x *privateExpr) symbol(o analyze.Operand) string {
+	*x.params = append(*x.params, probeOf(o))
+	return fmt.Sprintf("$%d", len(*x.params))
 }

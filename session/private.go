@@ -63,12 +63,8 @@ func (s *Session) analysePrivately(ctx context.Context, p *statement) error {
 		p.plan, err = plan.Make(s.env(), list)
 		return err
 	}
-	var results []uint32
-	for _, f := range a.Fields {
-		results = append(results, f.Type)
-	}
 	rules := func(t *catalog.Table) *policy.Aggregates { return s.db.Policy.Aggregates(t.Schema, t.Name) }
-	if p.plan, err = plan.Privately(s.env(), list, rules, results); err != nil {
+	if p.plan, err = plan.Privately(s.env(), list, rules); err != nil {
 		return err
 	}
 	return s.privileges(c, p)
@@ -227,7 +223,7 @@ func (s *Session) tellGroups(ctx context.Context, p *portal, q *plan.PrivateQuer
 	if len(groups) == 0 {
 		return "SELECT 0", nil
 	}
-	if len(groups)*len(q.Outputs) > 65_000 {
+	if len(groups)*len(q.Cells) > 65_000 {
 		return "", &clarus.Error{Op: "run", Kind: clarus.Limit, Msg: "the answer has too many groups for one result", Hint: "Group by less."}
 	}
 	st := twin.Statement{Results: p.bind.Results}
@@ -235,36 +231,41 @@ func (s *Session) tellGroups(ctx context.Context, p *portal, q *plan.PrivateQuer
 		st.Types, st.Formats, st.Params = append(st.Types, typ), append(st.Formats, format), append(st.Params, value)
 		return "$" + strconv.Itoa(len(st.Params))
 	}
-	var lines, names, shown []string
-	for i, o := range q.Outputs {
-		names = append(names, "c"+strconv.Itoa(i))
-		if !o.Junk {
-			shown = append(shown, "v.c"+strconv.Itoa(i))
+	given := func(b plan.Probe) string {
+		if b.Param > 0 {
+			return add(b.Type, p.bind.Format(b.Param-1), p.bind.Params[b.Param-1])
 		}
+		return add(b.Type, 1, b.Value)
+	}
+	for _, b := range q.Given {
+		given(b)
+	}
+	var lines, names []string
+	for i := range q.Cells {
+		names = append(names, "c"+strconv.Itoa(i))
 	}
 	for _, g := range groups {
 		var cells []string
-		for _, o := range q.Outputs {
+		for _, o := range q.Cells {
 			if o.Key >= 0 {
-				cells = append(cells, add(q.Keys[o.Key].Type, 1, g.Keys[o.Key]))
+				cells = append(cells, add(o.Type, 1, g.Keys[o.Key]))
 			} else {
 				cells = append(cells, add(o.Type, 0, []byte(written(o, o.Estimate.Make(g.Numbers)))))
 			}
 		}
 		lines = append(lines, "("+strings.Join(cells, ", ")+")")
 	}
-	st.SQL = "SELECT " + strings.Join(shown, ", ") + " FROM (VALUES " + strings.Join(lines, ", ") + ") v (" + strings.Join(names, ", ") + ")"
+	st.SQL = "SELECT " + strings.Join(q.Outputs, ", ") + " FROM (VALUES " + strings.Join(lines, ", ") + ") v (" + strings.Join(names, ", ") + ")"
+	if q.Having != "" {
+		st.SQL += " WHERE " + q.Having
+	}
 	for i, k := range q.Sort {
-		st.SQL += []string{" ORDER BY ", ", "}[min(i, 1)] + "v.c" + strconv.Itoa(k.Output) + " USING OPERATOR(pg_catalog." + k.Operator + ")" +
+		st.SQL += []string{" ORDER BY ", ", "}[min(i, 1)] + k.By + " USING OPERATOR(pg_catalog." + k.Operator + ")" +
 			map[bool]string{true: " NULLS FIRST", false: " NULLS LAST"}[k.NullsFirst]
 	}
 	for i, b := range []*plan.Probe{q.Limit, q.Offset} {
-		word := []string{" LIMIT ", " OFFSET "}[i]
-		switch {
-		case b != nil && b.Param > 0:
-			st.SQL += word + add(b.Type, p.bind.Format(b.Param-1), p.bind.Params[b.Param-1])
-		case b != nil:
-			st.SQL += word + add(b.Type, 1, b.Value)
+		if b != nil {
+			st.SQL += []string{" LIMIT ", " OFFSET "}[i] + given(*b)
 		}
 	}
 	c, err := s.twin(ctx)
@@ -278,7 +279,7 @@ func (s *Session) tellGroups(ctx context.Context, p *portal, q *plan.PrivateQuer
 }
 
 // written is a number as text of the output's type, into whose range it is brought.
-func written(o plan.PrivateOutput, x *big.Rat) string {
+func written(o plan.PrivateCell, x *big.Rat) string {
 	bits, whole := map[uint32]int{pgvalue.Int2OID: 15, pgvalue.Int4OID: 31, pgvalue.Int8OID: 63}[o.Type]
 	switch {
 	case whole:

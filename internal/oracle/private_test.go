@@ -79,6 +79,8 @@ func nearTruth(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
 		{ask: "SELECT count(*) FROM precise WHERE age >= $1 AND admitted < $2 AND ward = $3 AND cost < 300.5",
 			truth: "SELECT count(*) FROM precise WHERE age >= $1 AND admitted < $2 AND ward = $3 AND cost < 300.5 AND patient IS NOT NULL",
 			call:  oracle.Call{Params: [][]byte{[]byte("20"), []byte("2024-01-04"), []byte("west")}}},
+		{ask: "SELECT upper(ward) AS w, round(avg(age), 0) r, sum(cost) / count(*), 'per ' || ward, count(*) > 3, to_char(0 * count(*), '999') FROM precise WHERE note LIKE 'cnryn%' AND note NOT ILIKE '%X' GROUP BY ward HAVING count(*) > 20 AND ward <> 'none' ORDER BY -count(*)",
+			truth: "SELECT upper(ward) AS w, round(avg(age), 0) r, sum(cost) / count(*), 'per ' || ward, count(*) > 3, to_char(0 * count(*), '999') FROM precise WHERE note LIKE 'cnryn%' AND" + only + " GROUP BY ward HAVING count(*) > 20 ORDER BY -count(*)"},
 		{ask: "SELECT count(*) FROM precise WHERE weight > 1e6", truth: "SELECT 0::bigint AS count"},
 	} {
 		for _, binary := range []bool{false, true} {
@@ -139,8 +141,9 @@ func refusedPrivately(t *testing.T, i *oracle.Instance) {
 		"SELECT * FROM precise", "SELECT patient FROM precise GROUP BY patient", "SELECT age FROM precise", "TABLE precise", "SELECT count(*), patient FROM precise GROUP BY patient LIMIT abs(3)",
 		"SELECT min(age) FROM precise", "SELECT max(patient) FROM precise", "SELECT string_agg(patient, ',') FROM precise", "SELECT array_agg(age) FROM precise",
 		"SELECT count(*) FILTER (WHERE age = 3) FROM precise", "SELECT count(DISTINCT age) FROM precise", "SELECT sum(id) FROM precise", "SELECT sum(age + 1) FROM precise",
-		"SELECT sum(age) + 1 FROM precise", "SELECT count(*) FROM precise HAVING count(*) > 3", "SELECT DISTINCT count(*) FROM precise", "SELECT count(*) FROM precise WHERE 1 / age > 2",
-		"SELECT count(*) FROM precise WHERE age::text::int > 2", "SELECT count(*) FROM precise WHERE note LIKE 'a%'", "SELECT count(*) FROM precise WHERE length(note) > 3",
+		"SELECT sum(age) + max(age) FROM precise", "SELECT count(*) FROM precise HAVING max(age) > 3",
+		"SELECT count(*) * random() FROM precise", "SELECT pg_sleep(count(*)) FROM precise", "SELECT count(*) FROM precise HAVING (SELECT true FROM hidden)", "SELECT DISTINCT count(*) FROM precise", "SELECT count(*) FROM precise WHERE 1 / age > 2",
+		"SELECT count(*) FROM precise WHERE age::text::int > 2", "SELECT count(*) FROM precise WHERE note LIKE ward", "SELECT count(*) FROM precise WHERE note LIKE 'a\\'", "SELECT count(*) FROM precise WHERE note ~ 'a'", "SELECT count(*) FROM precise WHERE length(note) > 3",
 		"SELECT count(*) FROM precise WHERE (SELECT true)", "SELECT count(*) FROM precise WHERE random() < 0.5", "SELECT count(*) FROM precise WHERE admitted < now()",
 		"SELECT count(*) FROM precise WHERE note < 'b' COLLATE \"C\"", "SELECT count(*) FROM precise WHERE cost::float8 > 1", "SELECT count(*) FROM precise a JOIN precise b ON true",
 		"SELECT count(*) FROM precise, episode", "SELECT count(*) FROM (SELECT 1 FROM precise) q", "WITH q AS (SELECT 1 FROM precise) SELECT count(*) FROM q",
