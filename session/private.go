@@ -91,9 +91,14 @@ func (s *Session) answer(ctx context.Context, permit gate.Permit, p *portal, row
 		if err != nil {
 			return "", err
 		}
-		told, err = s.host.Ledger.Answer(account, question, q.Question.Cost, limit, func() (json.RawMessage, error) { return fresh, nil })
+		paid := false
+		told, err = s.host.Ledger.Answer(account, question, q.Question.Cost, limit, func() (json.RawMessage, error) { paid = true; return fresh, nil })
 		if err != nil {
 			return "", ledgerError(err)
+		}
+		if paid {
+			s.notice(&pgwire.ServerError{Severity: "NOTICE", Code: "00000", Message: fmt.Sprintf("this answer cost %s of the budget for %s; left: %s",
+				q.Question.Cost, account.Purpose, s.host.Ledger.Left(account, limit))})
 		}
 	}
 	var groups []dp.Group

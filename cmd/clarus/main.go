@@ -35,7 +35,7 @@ func main() {
 	}
 	understood := false // the command line was
 	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
-	root.AddCommand(initCommand(), serveCommand(), policyCommand(), recoverCommand(), demoCommand(), publishCommand())
+	root.AddCommand(initCommand(), serveCommand(), policyCommand(), recoverCommand(), demoCommand(), publishCommand(), budgetsCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "clarus:", describe(err))
 		if _, wrong := errors.AsType[usageError](err); wrong || !understood {

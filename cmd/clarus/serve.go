@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -162,7 +161,7 @@ func (s *server) openLedger() error {
 	if err := os.MkdirAll(s.cfg.State, 0o700); err != nil {
 		return err
 	}
-	path := filepath.Join(s.cfg.State, "budgets.jsonl")
+	path := ledgerFile(s.cfg)
 	var err error
 	if s.host.Ledger, err = dp.OpenLedger(path); err != nil {
 		return &clarus.Error{Op: "open", Attr: path, Kind: clarus.Misconfigured, Msg: "the ledger of privacy budgets cannot be used: " + err.Error(),

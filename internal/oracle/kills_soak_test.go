@@ -3,3 +3,5 @@
 package oracle_test
 
 const defaultKills = 50
+
+const privateDraws = 4000

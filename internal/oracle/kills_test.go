@@ -4,3 +4,6 @@ package oracle_test
 
 // defaultKills is enough to meet each kind of victim.
 const defaultKills = 6
+
+// privateDraws is how many answers TestPrivate compares.
+const privateDraws = 60

@@ -38,12 +38,15 @@ func TestPrivate(t *testing.T) {
 		"INSERT INTO episode (patient, ward, age) VALUES (1000, 'cnrysecretward', 5)",
 		"CREATE TABLE fresh (patient int)",
 		"INSERT INTO fresh SELECT generate_series(1, 10)",
+		"CREATE TABLE one (patient int, age int)", "CREATE TABLE another (patient int, age int)",
+		"INSERT INTO one SELECT n, n FROM generate_series(1, 20) n", "INSERT INTO another SELECT n, n FROM generate_series(1, 20) n UNION ALL SELECT 77, n FROM generate_series(1, 9) n",
 		"CREATE TABLE hidden (id int PRIMARY KEY, note text)",
-		"GRANT SELECT ON precise, episode, fresh, hidden TO analyst, other",
+		"GRANT SELECT ON precise, episode, fresh, one, another, hidden TO analyst, other",
 	} {
 		mustRows(t, owner, sql)
 	}
 	t.Run("near", func(t *testing.T) { nearTruth(t, i, owner) })
+	t.Run("noise", func(t *testing.T) { noisy(t, i) })
 	t.Run("refused", func(t *testing.T) { refusedPrivately(t, i) })
 	t.Run("spent", func(t *testing.T) { spent(t, i, owner) })
 }
@@ -133,6 +136,37 @@ func nearly(t *testing.T, sql string, got, want [][][]byte) {
 	}
 }
 
+// noisy asks many questions of one meaning about two tables that differ by all rows
+// of one subject: answers scatter as the noise should, and tell the tables apart no
+// better than the policy's epsilon.
+func noisy(t *testing.T, i *oracle.Instance) {
+	s := as(t, i, "analyst")
+	epsilon := math.Sqrt(2 * 0.25)
+	scale := 2 / epsilon // 2 rows of a subject count
+	seen := map[string]map[int]int{}
+	for _, table := range []string{"one", "another"} {
+		seen[table] = map[int]int{}
+		sum := 0.0
+		for n := range privateDraws {
+			n, err := strconv.Atoi(mustRows(t, s, fmt.Sprintf("SELECT count(*) FROM %s WHERE age > -%d", table, n))[0][0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[table][n]++
+			sum += math.Abs(float64(n - map[string]int{"one": 20, "another": 22}[table]))
+		}
+		// The mean of |x| is about scale; that of this many draws is within 8 deviations.
+		if mean := sum / privateDraws; math.Abs(mean-scale) > 0.1+8*scale/math.Sqrt(privateDraws) {
+			t.Errorf("%s: answers are off by %.2f on average, and should be by %.2f", table, mean, scale)
+		}
+	}
+	for x, n := range seen["one"] {
+		if m := seen["another"][x]; n >= 100 && m >= 100 && math.Abs(math.Log(float64(n)/float64(m))) > epsilon+6*math.Sqrt(1/float64(n)+1/float64(m)) {
+			t.Errorf("%d was told %d times of one, %d times of the other", x, n, m)
+		}
+	}
+}
+
 // refusedPrivately sends what an analyst may not: every statement fails with a
 // code that says so, and no value is in any answer.
 func refusedPrivately(t *testing.T, i *oracle.Instance) {
@@ -214,8 +248,15 @@ func spent(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
 	}
 	questions := []string{"SELECT count(*) FROM episode", "SELECT ward, count(*) FROM episode GROUP BY ward", "SELECT avg(age) FROM episode WHERE age > 20", "SELECT count(DISTINCT patient) FROM episode WHERE age < 70"}
 	for n, sql := range questions {
+		list, err := analyst.Simple(sql, nil)
+		if err != nil || len(list) != 1 || len(list[0].Notices) != 1 || !strings.Contains(list[0].Notices[0], fmt.Sprintf("left: rho %.9f", 0.75-0.25*float64(n))) {
+			t.Errorf("%s: %v, %v", sql, list, err)
+		}
 		ask(analyst, sql)
-		ask(analyst, sql)
+		list, err = analyst.Simple(sql, nil)
+		if err != nil || len(list) != 1 || list[0].Err != nil || len(list[0].Notices) != 0 {
+			t.Errorf("%s, asked again: %v, %v", sql, list, err)
+		}
 		if n == 1 {
 			if err := i.Kill(t.Context(), "proxy", rand.New(rand.NewPCG(1, 1))); err != nil {
 				t.Fatal(err)
@@ -261,6 +302,10 @@ func spent(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
 	}
 	if n := bytes.Count(text, []byte(`fresh`)); n != 2 {
 		t.Errorf("%d answers were paid for that are refreshed, not 2:\n%s", n, text)
+	}
+	out, code, err := i.Command(t.Context(), "budgets")
+	if err != nil || code != 0 || !strings.Contains(out, "analyst  billing  0.500000000  ") {
+		t.Errorf("clarus budgets: %d, %v\n%s", code, err, out)
 	}
 	log, err := os.ReadFile(filepath.Join(i.Dir, "audit.jsonl"))
 	if err != nil || !bytes.Contains(log, []byte(`"class":"private"`)) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -61,12 +62,15 @@ func OpenLedger(path string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{file: f, spent: map[Account]Loss{}, total: map[string]Loss{}, answers: map[[32]byte]json.RawMessage{}}
+	l := newLedger(f)
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("dp: another process has the ledger %s: %w", path, err)
 	}
 	err = l.read()
+	if err == nil {
+		err = l.mend()
+	}
 	if err == nil {
 		err = syncDir(filepath.Dir(path)) // a new file's name
 	}
@@ -75,6 +79,27 @@ func OpenLedger(path string) (*Ledger, error) {
 		return nil, fmt.Errorf("dp: ledger %s: %w", path, err)
 	}
 	return l, nil
+}
+
+func newLedger(f *os.File) *Ledger {
+	return &Ledger{file: f, spent: map[Account]Loss{}, total: map[string]Loss{}, answers: map[[32]byte]json.RawMessage{}}
+}
+
+// ReadLedger tells what is spent by a ledger's file, which another process may have.
+// A file that is not there has nothing.
+func ReadLedger(path string) (map[Account]Loss, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	l := newLedger(f)
+	if err := l.read(); err != nil {
+		return nil, fmt.Errorf("dp: ledger %s: %w", path, err)
+	}
+	return l.spent, nil
 }
 
 func syncDir(path string) error {
@@ -109,7 +134,7 @@ func (l *Ledger) read() error {
 		l.add(r, key)
 	}
 	l.size = int64(whole)
-	return l.mend()
+	return nil
 }
 
 // mend takes off what is behind the last whole line.
@@ -134,6 +159,18 @@ func (l *Ledger) Spent(a Account) Loss {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.spent[a]
+}
+
+// Left is what an account may spend yet, and its dataset.
+func (l *Ledger) Left(a Account, limit Limit) Loss {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left := limit.Account.left(l.spent[a])
+	if limit.Dataset != nil {
+		all := limit.Dataset.left(l.total[a.Dataset])
+		left = Loss{min(left.Rho, all.Rho), min(left.Delta, all.Delta)}
+	}
+	return left
 }
 
 // Recall returns the answer that was given to a question about a dataset.

@@ -110,6 +110,14 @@ func TestLimits(t *testing.T) {
 	if err := ask("bob", "c", Loss{3, 2}); err != nil {
 		t.Error(err)
 	}
+	if left := l.Left(Account{"ann", "patients", "study"}, Limit{Loss{3, 3}, &total}); left != (Loss{1, 0}) {
+		t.Error("left:", left)
+	}
+	for name, want := range map[string]Loss{path: {1, 3}, path + "none": {}} { // while this process has it
+		if spent, err := ReadLedger(name); err != nil || spent[Account{"ann", "patients", "study"}] != want {
+			t.Error(spent, err)
+		}
+	}
 	if err := l.Afford(Account{"cid", "patients", "study"}, Loss{Rho: 2}, Limit{Loss{3, 3}, &total}); !errors.Is(err, ErrSpent) || !strings.Contains(err.Error(), "for the dataset") {
 		t.Error(err)
 	}
