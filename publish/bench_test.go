@@ -10,12 +10,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/clarus-project/clarus/publish/check"
+	"github.com/clarus-project/clarus/publish/living"
 	"github.com/clarus-project/clarus/publish/model"
+	"github.com/clarus-project/clarus/publish/table"
 )
 
 // TestPublishBench runs the command clarus publish on whole files, each time in
@@ -40,6 +44,54 @@ func TestPublishBench(t *testing.T) {
 	t.Log("\n" + rows.String())
 	if a.real {
 		tabulate(t, "publish", rows.String())
+	}
+}
+
+// TestLivingBench streams Adult into a living release, states saved, and compares it
+// with one release of all rows.
+func TestLivingBench(t *testing.T) {
+	a := loadAdult(t)
+	data, err := table.Read(bytes.NewReader(a.data), table.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range a.files {
+		write(t, dir, "h_"+name+".csv", []byte(text))
+	}
+	write(t, dir, "in.csv", a.data)
+	var rows strings.Builder
+	rows.WriteString("| streamed in random order | model | loss (LM) | by anon-score | at once | times | rows/s | rows per CPU second |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
+	for _, target := range adultTargets {
+		if drifts(target) {
+			continue
+		}
+		p := a.policy(target.k, target.confidential)
+		batch, _ := a.release(t, p)
+		var times, cpu []float64
+		var out *table.Table
+		for i := range 5 {
+			start, before := time.Now(), processor(t)
+			_, out = stream(t, p, a, data, living.File(filepath.Join(dir, fmt.Sprintf("state %d", i))), living.Options{Held: streamHeld})
+			times, cpu = append(times, time.Since(start).Seconds()), append(cpu, processor(t)-before)
+		}
+		m, failed := check.Run(data, out, batch.Spec)
+		if failed != nil {
+			t.Fatal(failed)
+		}
+		var text bytes.Buffer
+		if err := out.Write(&text, nil); err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, "out.csv", text.Bytes())
+		slices.Sort(times)
+		slices.Sort(cpu)
+		n := float64(data.Rows)
+		fmt.Fprintf(&rows, "| Adult, 30,162 rows | %s | %.4f | %s | %.4f | %.2f | %.0f | %.0f |\n", target.name, m.Loss, judge(t, dir, target), batch.Result.Loss, m.Loss/batch.Result.Loss, n/times[2], n/cpu[2])
+	}
+	t.Log("\n" + rows.String())
+	if a.real {
+		tabulate(t, "living", rows.String())
 	}
 }
 
@@ -169,24 +221,32 @@ func measure(t *testing.T, program, dir string, a *adult, target adultTarget) me
 	}
 	write(t, dir, "p.yaml", []byte(policy))
 	m := publishFile(t, program, dir)
-	if judge, err := filepath.Abs("../../shared/tools/anon-score"); err == nil && exists(judge) {
-		args := []string{"in.csv", "out.csv", "h_", fmt.Sprint(target.k)}
-		for name := range target.confidential {
-			args = append(args, "--sens", name)
-		}
-		cmd := exec.Command(judge, args...)
-		cmd.Dir = dir
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("anon-score: %v", err)
-		}
-		var score struct{ LM float64 }
-		if err := json.Unmarshal(out, &score); err != nil {
-			t.Fatal(err)
-		}
-		m.judged = fmt.Sprintf("%.4f", score.LM)
-	}
+	m.judged = judge(t, dir, target)
 	return m
+}
+
+// judge has anon-score judge out.csv against in.csv; "-" without it.
+func judge(t *testing.T, dir string, target adultTarget) string {
+	t.Helper()
+	tool, err := filepath.Abs("../../shared/tools/anon-score")
+	if err != nil || !exists(tool) {
+		return "-"
+	}
+	args := []string{"in.csv", "out.csv", "h_", fmt.Sprint(target.k)}
+	for name := range target.confidential {
+		args = append(args, "--sens", name)
+	}
+	cmd := exec.Command(tool, args...)
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("anon-score: %v", err)
+	}
+	var score struct{ LM float64 }
+	if err := json.Unmarshal(out, &score); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%.4f", score.LM)
 }
 
 func exists(path string) bool { _, err := os.Stat(path); return err == nil }

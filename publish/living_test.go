@@ -15,7 +15,7 @@ import (
 )
 
 // A step of the stream comes after so many rows, and holds back so many.
-const streamStep, streamHeld = 4000, 8000
+const streamStep, streamHeld = 6000, 8000
 
 // stream inserts all rows of a table in random order, a step after every so many,
 // and the last one with all rows that were held back. It returns the published
@@ -103,39 +103,5 @@ func TestLivingAdult(t *testing.T) {
 		if m.Suppressed > 0 || m.Smallest < target.k || m.Loss > 1.25*batch.Result.Loss {
 			t.Errorf("%s: %d suppressed, smallest class %d, loss %.5f; at once %.5f", target.name, m.Suppressed, m.Smallest, m.Loss, batch.Result.Loss)
 		}
-	}
-}
-
-// BenchmarkLivingAdult streams Adult, states saved; docs/benchmarks.md has its figures.
-func BenchmarkLivingAdult(b *testing.B) {
-	a := loadAdult(b)
-	data, err := table.Read(bytes.NewReader(a.data), table.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, target := range adultTargets {
-		if drifts(target) {
-			continue
-		}
-		b.Run(target.name, func(b *testing.B) {
-			p := a.policy(target.k, target.confidential)
-			batch, _ := a.release(b, p)
-			var loss float64
-			before := processor(b)
-			for b.Loop() {
-				_, out := stream(b, p, a, data, living.File(filepath.Join(b.TempDir(), "state")), living.Options{Held: streamHeld})
-				b.StopTimer()
-				m, failed := check.Run(data, out, batch.Spec)
-				if failed != nil {
-					b.Fatal(failed)
-				}
-				loss = m.Loss
-				b.StartTimer()
-			}
-			b.ReportMetric((processor(b)-before)/float64(b.N), "cpu-s/op")
-			b.ReportMetric(float64(data.Rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
-			b.ReportMetric(loss, "LM")
-			b.ReportMetric(loss/batch.Result.Loss, "LM/batch")
-		})
 	}
 }

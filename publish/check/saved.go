@@ -69,12 +69,13 @@ func (h *History) Save() *Saved {
 		}
 		return w
 	}
+	s.Living = make([]SavedRow, 0, len(h.rows))
 	named := map[*record]bool{}
 	for key, r := range h.rows {
-		named[r] = true
 		if r.values != nil {
 			s.Living = append(s.Living, save(key, r))
 		} else {
+			named[r] = true
 			s.Left = append(s.Left, save(key, r))
 		}
 	}
@@ -84,7 +85,7 @@ func (h *History) Save() *Saved {
 	all := slices.Collect(maps.Keys(lines))
 	for _, l := range all {
 		for _, r := range l.members {
-			if !named[r] {
+			if r.values == nil && !named[r] {
 				s.Left = append(s.Left, save("", r))
 			}
 		}

@@ -98,20 +98,36 @@ type savedGroup struct {
 type texts struct {
 	list []string
 	code map[string]uint32
+	of   [][]uint32 // of each kept column's codes: the text's number, from 1; 0: not known yet
 }
 
-func (t *texts) add(list ...string) []uint32 {
-	out := make([]uint32, len(list))
-	for i, v := range list {
-		x, ok := t.code[v]
-		if !ok {
-			x = uint32(len(t.list))
-			t.code[v] = x
-			t.list = append(t.list, v)
-		}
-		out[i] = x
+func (t *texts) number(v string) uint32 {
+	x, ok := t.code[v]
+	if !ok {
+		x = uint32(len(t.list))
+		t.code[v] = x
+		t.list = append(t.list, v)
 	}
-	return out
+	return x
+}
+
+// add appends the numbers of texts.
+func (t *texts) add(to []uint32, list []string) []uint32 {
+	for _, v := range list {
+		to = append(to, t.number(v))
+	}
+	return to
+}
+
+// codes appends those of a row's values.
+func (t *texts) codes(to []uint32, r *Release, codes []uint32) []uint32 {
+	for i, x := range codes {
+		if t.of[i][x] == 0 {
+			t.of[i][x] = t.number(r.kept[i].dict.values[x]) + 1
+		}
+		to = append(to, t.of[i][x]-1)
+	}
+	return to
 }
 
 // values are a row's, in the kept columns.
@@ -126,7 +142,12 @@ func (r *Release) values(codes []uint32) []string {
 func (r *Release) save() error {
 	s := &state{Columns: r.names(), Number: r.number, Last: r.last, Pending: r.pending, History: r.history.Save()}
 	t := &texts{code: map[string]uint32{}}
-	groups := map[*group]int32{}
+	for i := range r.kept {
+		t.of = append(t.of, make([]uint32, len(r.kept[i].dict.values)))
+	}
+	cells := len(r.kept) * len(r.all)
+	s.Codes, s.Seen = make([]uint32, 0, cells), make([]uint32, 0, cells)
+	groups := make(map[*group]int32, len(r.classes))
 	number := func(g *group) int32 {
 		if g == nil {
 			return 0
@@ -136,7 +157,7 @@ func (r *Release) save() error {
 			if g.class != nil {
 				w.Class, w.Loss = g.class.ID, g.class.loss
 				for _, cells := range g.class.Rows {
-					w.Cells = append(w.Cells, t.add(cells...)...)
+					w.Cells = t.add(w.Cells, cells)
 				}
 			}
 			s.Groups = append(s.Groups, w)
@@ -146,12 +167,12 @@ func (r *Release) save() error {
 	}
 	for _, w := range r.all {
 		s.Keys, s.Waited = append(s.Keys, w.key), append(s.Waited, int32(w.waited))
-		s.Codes = append(s.Codes, t.add(r.values(w.codes)...)...)
-		s.Masked = append(s.Masked, t.add(w.masked...)...)
+		s.Codes = t.codes(s.Codes, r, w.codes)
+		s.Masked = t.add(s.Masked, w.masked)
 		s.Group = append(s.Group, number(w.group))
 		if w.seen != nil {
-			s.Seen = append(s.Seen, t.add(r.values(w.seen.codes)...)...)
-			s.Seen = append(s.Seen, t.add(w.seen.masked...)...)
+			s.Seen = t.codes(s.Seen, r, w.seen.codes)
+			s.Seen = t.add(s.Seen, w.seen.masked)
 		}
 	}
 	for _, c := range r.classes {
