@@ -121,6 +121,7 @@ type privateWriter struct {
 	measures map[string]dp.Measure // by what they are of
 	values   map[string]PrivateValue
 	made     [][]string // for each cell the measures it is made of
+	parts    int        // of the expressions
 	out      PrivateQuery
 	err      error
 }

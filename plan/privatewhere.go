@@ -60,13 +60,26 @@ func (w *privateWriter) total(e *analyze.Expr) bool {
 		return false
 	}
 	if patterns.MatchString(f.Name) {
-		return e.Kind == analyze.Operation && len(e.Args) == 2 && e.Args[1].Kind == analyze.Literal && e.Args[1].Operand.Param == 0 &&
-			!bytes.ContainsRune(e.Args[1].Operand.Value, '\\')
+		return e.Kind == analyze.Operation && len(e.Args) == 2 && e.Args[1].Kind == analyze.Literal && e.Args[1].Operand.Param == 0 && quick(e.Args[1].Operand.Value)
 	}
 	return comparisons.MatchString(f.Name)
 }
 
+// quick reports whether a pattern escapes nothing and is compared in little time:
+// one with several wildcards inside could be made to take seconds for a single row.
+func quick(pattern []byte) bool {
+	inner := bytes.TrimSuffix(bytes.TrimPrefix(pattern, []byte("%")), []byte("%"))
+	return len(pattern) <= 100 && !bytes.ContainsAny(inner, `%\`)
+}
+
+// mostParts bounds an expression: no row takes long to evaluate.
+const mostParts = 1000
+
 func (x *privateExpr) write(e *analyze.Expr) string {
+	if x.parts++; x.parts > mostParts {
+		x.fail("the statement has too many parts", "Ask about fewer values.")
+		return "NULL"
+	}
 	if sql, ok := x.leaf(e); ok {
 		return sql
 	}
@@ -147,6 +160,7 @@ func (x *privateExpr) among(e *analyze.Expr) string {
 }
 
 func (x *privateExpr) symbol(o analyze.Operand) string {
+	x.parts++
 	*x.params = append(*x.params, probeOf(o))
 	return fmt.Sprintf("$%d", len(*x.params))
 }

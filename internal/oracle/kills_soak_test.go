@@ -4,4 +4,4 @@ package oracle_test
 
 const defaultKills = 50
 
-const privateDraws = 4000
+const privateDraws = 1500

@@ -177,7 +177,8 @@ func refusedPrivately(t *testing.T, i *oracle.Instance) {
 		"SELECT count(*) FILTER (WHERE age = 3) FROM precise", "SELECT count(DISTINCT age) FROM precise", "SELECT sum(id) FROM precise", "SELECT sum(age + 1) FROM precise",
 		"SELECT sum(age) + max(age) FROM precise", "SELECT count(*) FROM precise HAVING max(age) > 3",
 		"SELECT count(*) * random() FROM precise", "SELECT pg_sleep(count(*)) FROM precise", "SELECT count(*) FROM precise HAVING (SELECT true FROM hidden)", "SELECT DISTINCT count(*) FROM precise", "SELECT count(*) FROM precise WHERE 1 / age > 2",
-		"SELECT count(*) FROM precise WHERE age::text::int > 2", "SELECT count(*) FROM precise WHERE note LIKE ward", "SELECT count(*) FROM precise WHERE note LIKE 'a\\'", "SELECT count(*) FROM precise WHERE note ~ 'a'", "SELECT count(*) FROM precise WHERE length(note) > 3",
+		"SELECT count(*) FROM precise WHERE age::text::int > 2", "SELECT count(*) FROM precise WHERE note LIKE ward", "SELECT count(*) FROM precise WHERE note LIKE 'a\\'", "SELECT count(*) FROM precise WHERE note ~ 'a'", "SELECT count(*) FROM precise WHERE note LIKE '%a%a%'",
+		"SELECT count(*) FROM precise WHERE age IN (1" + strings.Repeat(", 1", 1000) + ")", "SELECT count(*) FROM precise WHERE true" + strings.Repeat(" AND age IS NULL", 1000), "SELECT count(*) FROM precise WHERE length(note) > 3",
 		"SELECT count(*) FROM precise WHERE (SELECT true)", "SELECT count(*) FROM precise WHERE random() < 0.5", "SELECT count(*) FROM precise WHERE admitted < now()",
 		"SELECT count(*) FROM precise WHERE note < 'b' COLLATE \"C\"", "SELECT count(*) FROM precise WHERE cost::float8 > 1", "SELECT count(*) FROM precise a JOIN precise b ON true",
 		"SELECT count(*) FROM precise, episode", "SELECT count(*) FROM (SELECT 1 FROM precise) q", "WITH q AS (SELECT 1 FROM precise) SELECT count(*) FROM q",
@@ -247,6 +248,9 @@ func spent(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
 		}
 	}
 	questions := []string{"SELECT count(*) FROM episode", "SELECT ward, count(*) FROM episode GROUP BY ward", "SELECT avg(age) FROM episode WHERE age > 20", "SELECT count(DISTINCT patient) FROM episode WHERE age < 70"}
+	mustRows(t, analyst, "SET statement_timeout = '30ms'") // no answer is told so soon, and none is paid for
+	mustCode(t, analyst, questions[0], "57014")
+	mustRows(t, analyst, "RESET statement_timeout")
 	for n, sql := range questions {
 		list, err := analyst.Simple(sql, nil)
 		if err != nil || len(list) != 1 || len(list[0].Notices) != 1 || !strings.Contains(list[0].Notices[0], fmt.Sprintf("left: rho %.9f", 0.75-0.25*float64(n))) {
