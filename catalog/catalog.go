@@ -31,6 +31,7 @@ type Table struct {
 	NextAttr   uint32
 	Columns    []*Column
 	Key        []int16 // clear primary key that the row identity derives from; empty: stored
+	Release    bool    `json:",omitempty"` // only Clarus makes and writes it; the provider has it under its own name
 
 	Relation *Relation `json:"-"`
 }
@@ -137,8 +138,12 @@ func (c *Column) Probe() string {
 
 // Physical is the table's name at the provider. It carries the generation, so
 // that a stale plan fails instead of answering. Of the dataset's number it has
-// the part that counts within the database.
+// the part that counts within the database. A release has its own name there, for
+// whoever reads it there; nothing that is done to it gives it another generation.
 func (t *Table) Physical() string {
+	if t.Release {
+		return t.Name
+	}
 	suffix := "_" + strconv.FormatUint(uint64(uint32(t.ID)), 10) + "_" + strconv.Itoa(t.Generation)
 	name := t.Name
 	for len(name)+len(suffix) > 63 {

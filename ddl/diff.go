@@ -142,10 +142,10 @@ func (d *differ) table(r *catalog.Relation) (*catalog.Table, error) {
 	old := d.before.Table(r.OID)
 	t := &catalog.Table{Schema: r.Schema, Name: r.Name, Relation: r}
 	if old != nil {
-		t.ID, t.Generation, t.Provider, t.NextAttr = old.ID, old.Generation, old.Provider, old.NextAttr
+		t.ID, t.Generation, t.Provider, t.NextAttr, t.Release = old.ID, old.Generation, old.Provider, old.NextAttr, old.Release
 	} else {
 		d.next++
-		t.ID, t.Generation = d.next, 1
+		t.ID, t.Generation, t.Release = d.next, 1, d.policy.IsRelease(r.Schema, r.Name)
 	}
 	wishes := make([]policy.Column, len(r.Columns))
 	for i, a := range r.Columns {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 )
 
 // A Simple is a connection for programs of our own that need no more than the
@@ -23,6 +24,16 @@ func DialSimple(ctx context.Context, t Target) (*Simple, error) {
 	return &Simple{c, context.AfterFunc(ctx, c.Abort)}, nil
 }
 
+// SimpleOver is DialSimple over a connection that is there already.
+func SimpleOver(ctx context.Context, t Target, conn net.Conn) (*Simple, error) {
+	t.Host, t.Port = "127.0.0.1", 1 // of no meaning, but no name is looked up
+	c, err := dial(ctx, t, func(context.Context, string, string) (net.Conn, error) { return conn, nil })
+	if err != nil {
+		return nil, err
+	}
+	return &Simple{c, context.AfterFunc(ctx, c.Abort)}, nil
+}
+
 // Close ends the connection.
 func (s *Simple) Close() {
 	s.stop()
@@ -35,14 +46,7 @@ const Null = `\N`
 // Ask runs statements and returns the rows of all as text. It returns after the
 // server is ready again; the error is the first that the server reported.
 func (s *Simple) Ask(sql string) (rows [][]string, err error) {
-	var cells [][]byte
-	err = s.run(sql, nil, func(f Frame) (err error) {
-		if f.Type != 'D' {
-			return nil
-		}
-		if cells, err = Row(f.Body, cells[:0]); err != nil {
-			return err
-		}
+	err = s.Rows(sql, func(cells [][]byte) error {
 		row := make([]string, len(cells))
 		for i, c := range cells {
 			if row[i] = Null; c != nil {
@@ -55,23 +59,26 @@ func (s *Simple) Ask(sql string) (rows [][]string, err error) {
 	return rows, err
 }
 
+// Rows runs a query; take gets each row as text, nil for NULL, valid until it
+// returns. After an error of it the connection is of no use.
+func (s *Simple) Rows(sql string, take func(cells [][]byte) error) error {
+	var cells [][]byte
+	return s.run(sql, nil, func(f Frame) (err error) {
+		if f.Type != 'D' {
+			return nil
+		}
+		if cells, err = Row(f.Body, cells[:0]); err != nil {
+			return err
+		}
+		return take(cells)
+	})
+}
+
 // CopyIn runs a COPY ... FROM STDIN; data is called until it returns io.EOF. Any
 // other error of it fails the COPY, and is returned.
 func (s *Simple) CopyIn(sql string, data func() ([]byte, error)) error { return s.run(sql, data, nil) }
 
-// CopyOut runs a COPY ... TO STDOUT; take gets the data, valid until it returns.
-// After an error of it the connection is of no use.
-func (s *Simple) CopyOut(sql string, take func([]byte) error) error {
-	return s.run(sql, nil, func(f Frame) error {
-		if f.Type != 'd' {
-			return nil
-		}
-		return take(f.Body)
-	})
-}
-
-// run sends a query and reads to ReadyForQuery; take, if not nil, gets frames of
-// rows and of COPY.
+// run sends a query and reads to ReadyForQuery; take, if not nil, gets the rows.
 func (s *Simple) run(sql string, data func() ([]byte, error), take func(Frame) error) error {
 	s.Query(sql)
 	if err := s.Send(); err != nil {
@@ -94,13 +101,13 @@ func (s *Simple) run(sql string, data func() ([]byte, error), take func(Frame) e
 			if failure, err = s.feed(data); err != nil {
 				return err
 			}
-		case 'D', 'd':
+		case 'D':
 			if take != nil {
 				if err := take(f); err != nil {
 					return err
 				}
 			}
-		case 'T', 'C', 'I', 'H', 'c':
+		case 'T', 'C', 'I':
 		default:
 			return Unexpected(f, 'C')
 		}

@@ -41,6 +41,7 @@ type User struct {
 	Password SecretRef // the password itself
 	Owner    bool
 	Private  bool // aggregate: dp: gets differentially private answers only
+	Release  bool // sees releases in place of their originals, and changes nothing
 }
 
 // A Database is one logical database.

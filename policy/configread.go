@@ -98,9 +98,12 @@ func (r *configReader) users(root *node) map[string]User {
 	}
 	for _, f := range n.fields {
 		u := User{Verifier: f.value.text("verifier"), Password: r.secret(f.value, "password"), Owner: value[bool](f.value.get("owner")),
-			Private: f.value.text("aggregate") != ""}
+			Private: f.value.text("aggregate") != "", Release: f.value.text("sees") == "release"}
 		if u.Owner && u.Private {
 			r.wrong(f.value.get("aggregate"), "aggregate: dp contradicts owner: true, who sees everything", "keep one of the two")
+		}
+		if u.Release && (u.Owner || u.Private) {
+			r.wrong(f.value.get("sees"), "sees: release contradicts owner and aggregate", "keep one of them")
 		}
 		if u.Verifier != "" {
 			if err := checkVerifier(u.Verifier); err != nil {

@@ -45,6 +45,15 @@ func (p *Policy) explain(b *strings.Builder, d *dataset) {
 	if d.subject != "" {
 		fmt.Fprintf(b, ", subject %s", d.subject)
 	}
+	if pub := d.published; pub != nil {
+		fmt.Fprintf(b, ", published as %s", tableName{pub.Release, pub.Table})
+		if pub.Provider != "" {
+			fmt.Fprintf(b, " at %s", pub.Provider)
+		}
+	}
+	if d.release {
+		b.WriteString(", kept by Clarus alone")
+	}
 	fmt.Fprintln(b)
 	w := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
 	for _, name := range sortedKeys(d.attributes) {

@@ -52,6 +52,10 @@ type dataset struct {
 	clear      bool // unlisted attributes are not protected
 	attributes map[string]*attribute
 	aggregates *aggregates // nil: users with aggregate: dp get nothing
+
+	published   *Published // nil: it has no release
+	publishedAt position
+	release     bool // it is one, or says which there are
 }
 
 type attribute struct {

@@ -40,6 +40,7 @@ func (r *policyReader) policy(root *node) *Policy {
 		}
 	}
 	p.defaults = r.defaults
+	r.releases(p)
 	return p
 }
 
@@ -79,6 +80,7 @@ func (r *policyReader) dataset(name tableName, f field) *dataset {
 	if n := f.value.get("aggregate"); n != nil {
 		d.aggregates = r.aggregates(n, d)
 	}
+	r.published(d, f.value.get("published"))
 	return d
 }
 

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"strconv"
 	"strings"
 
@@ -41,6 +43,13 @@ func Connect(ctx context.Context, t pgwire.Target) (*pgwire.Simple, error) {
 	return pgwire.DialSimple(ctx, t)
 }
 
+// Over is Connect over a connection that is there already.
+func Over(ctx context.Context, t pgwire.Target, application string, conn net.Conn) (*pgwire.Simple, error) {
+	t.Settings = maps.Clone(settings)
+	t.Settings["application_name"] = application
+	return pgwire.SimpleOver(ctx, t, conn)
+}
+
 // columns asks for a table's columns and their types. A type that another
 // server need not have becomes text, as does money, which is written as each
 // server likes.
@@ -49,19 +58,46 @@ const columns = `SELECT a.attname, CASE WHEN t.oid < 16384 AND t.typtype = 'b' A
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = %s::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`
 
+// A description is what a table looks like.
+type description struct {
+	names []string          // of the columns
+	types map[string]string // of the columns, by name
+	keys  []string          // columns of the primary key
+}
+
+func describe(c *pgwire.Simple, name Name) (*description, error) {
+	rows, err := c.Ask(fmt.Sprintf(columns, sqlast.Literal(name.SQL())))
+	if err != nil {
+		return nil, err
+	}
+	d := &description{types: map[string]string{}}
+	for _, r := range rows {
+		d.names = append(d.names, r[0])
+		d.types[r[0]] = r[1]
+	}
+	if len(rows) == 0 {
+		return nil, &table.Error{Msg: "the table has no columns", Hint: "there is nothing to publish"}
+	}
+	rows, err = c.Ask(fmt.Sprintf(primaryKey, sqlast.Literal(name.SQL())))
+	for _, r := range rows {
+		d.keys = append(d.keys, r[0])
+	}
+	return d, err
+}
+
+const primaryKey = `SELECT a.attname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+WHERE i.indisprimary AND i.indrelid = %s::pg_catalog.regclass ORDER BY a.attnum`
+
 // Read reads a table, or a view, whole, and the types of its columns by name.
 // NULL and the empty text read the same.
 func Read(c *pgwire.Simple, name Name, progress Progress) (*table.Table, map[string]string, error) {
-	rows, err := c.Ask(fmt.Sprintf(columns, sqlast.Literal(name.SQL())))
+	d, err := describe(c, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	types, list := map[string]string{}, make([]string, len(rows))
-	for i, r := range rows {
-		types[r[0]], list[i] = r[1], sqlast.Quote(r[0])
-	}
-	if len(list) == 0 {
-		return nil, nil, &table.Error{Msg: "the table has no columns", Hint: "there is nothing to publish"}
+	list := make([]string, len(d.names))
+	for i, n := range d.names {
+		list[i] = sqlast.Quote(n)
 	}
 	count, err := c.Ask("SELECT count(*) FROM " + name.SQL())
 	if err != nil {
@@ -71,24 +107,29 @@ func Read(c *pgwire.Simple, name Name, progress Progress) (*table.Table, map[str
 	if err != nil {
 		return nil, nil, err
 	}
-	in, out := io.Pipe()
-	go func() {
-		done := -1 // the first line has the names
-		out.CloseWithError(c.CopyOut("COPY (SELECT "+strings.Join(list, ", ")+" FROM "+name.SQL()+") TO STDOUT (FORMAT csv, HEADER)", func(b []byte) error {
-			if done++; done%progressStep == 0 {
-				progress("load", min(done, expected), expected)
-			}
-			_, err := out.Write(b)
-			return err
-		}))
-	}()
-	t, err := table.Read(in, table.Options{Delimiter: ',', Rows: expected})
+	t := &table.Table{Delimiter: ','}
+	builders := make([]*table.Builder, len(d.names))
+	for i, n := range d.names {
+		builders[i] = table.NewBuilder(n, expected)
+	}
+	err = c.Rows("SELECT "+strings.Join(list, ", ")+" FROM "+name.SQL(), func(cells [][]byte) error {
+		if t.Rows%progressStep == 0 {
+			progress("load", min(t.Rows, expected), expected)
+		}
+		for i, b := range builders {
+			b.Add(string(cells[i]))
+		}
+		t.Rows++
+		return nil
+	})
 	if err != nil {
-		in.CloseWithError(err)
 		return nil, nil, err
 	}
+	for _, b := range builders {
+		t.Columns = append(t.Columns, b.Column())
+	}
 	progress("load", 1, 1)
-	return t, types, nil
+	return t, d.types, nil
 }
 
 const progressStep = 8192 // rows between two steps of progress

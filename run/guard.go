@@ -12,6 +12,11 @@ import (
 // attribute is protected: the plan cannot see what the value was computed from.
 // Allowed are NULL, what the column held before, and draws from its sequence.
 func (j *Job) keepClear(effects map[uint32][]*effect) error {
+	for oid, list := range effects {
+		if t := j.Catalog.Table(oid); t.Release && !j.Keeper && len(list) > 0 {
+			return &clarus.Error{Op: "run", Attr: t.Schema + "." + t.Name, Kind: clarus.Denied, Msg: "only Clarus writes a release", Hint: "Change the original."}
+		}
+	}
 	if !j.Plan.Calls || !j.Catalog.Protects() {
 		return nil
 	}

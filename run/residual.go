@@ -26,6 +26,7 @@ type Job struct {
 	Sites   Sites
 	Scratch *twin.Scratch
 	Lasting bool // the client's transaction goes on after the statement
+	Keeper  bool // the session may write releases
 	Shared  bool // statements are analysed in the scratch database too: no lock may stay
 	Limit   int  // most rows to fetch
 	Args    Args

@@ -26,6 +26,9 @@ func (s *Session) copyIn(ctx context.Context, permit gate.Permit, p *portal, for
 		return "", err
 	}
 	t := tables[0]
+	if err := s.mayWrite(t); err != nil {
+		return "", err
+	}
 	if t.Relation.RowSecurity {
 		return "", clarus.Refuse("COPY FROM into a table with row security is not supported", "Use INSERT.")
 	}

@@ -319,6 +319,9 @@ func (s *Session) follow(ctx context.Context, permit gate.Permit, before *catalo
 	if err != nil {
 		return err
 	}
+	if err := s.mayChange(before, ch.Catalog); err != nil {
+		return err
+	}
 	var missing []*catalog.Table
 	for _, step := range ch.Steps {
 		if step.Rewrite == nil {

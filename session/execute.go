@@ -122,6 +122,9 @@ func (s *Session) judged(ctx context.Context, p *portal, row func([]byte) error)
 	if p.st.plan != nil {
 		p = s.fitting(p)
 	}
+	if err := s.mayDo(p.st); err != nil {
+		return "", s.refused(ctx, p.st.st, err)
+	}
 	if err := s.writable(ctx, p.st); err != nil {
 		return "", err
 	}
@@ -193,6 +196,8 @@ func (s *Session) carryOut(ctx context.Context, permit gate.Permit, p *portal, r
 		return s.database(ctx, p.st.st)
 	case sqlast.Explain:
 		return s.explain(ctx, p, row)
+	case sqlast.Refresh:
+		return s.refreshRelease(ctx, p.st.st)
 	}
 	if p.st.advisory != nil {
 		return s.lockAdvisory(ctx, p, row)
@@ -207,6 +212,9 @@ func (s *Session) carryOut(ctx context.Context, permit gate.Permit, p *portal, r
 func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (tag string, err error) {
 	if p.st.plan.Class == plan.Direct && p.values == nil {
 		p = s.known(p) // it is part of another statement
+	}
+	if err := s.mayTouch(p.st.plan); err != nil {
+		return "", err
 	}
 	alone := p.st.plan.Class == plan.Twin && p.st.configs == nil && !s.block && s.ddl == nil && len(p.st.plan.Sequences) == 0 && !p.st.plan.Draws
 	if err := s.tellSettings(ctx, p.st.plan, alone); err != nil {
@@ -341,12 +349,18 @@ func (s *Session) residual(ctx context.Context, permit gate.Permit, p *portal, r
 	tag, err = j.Run(ctx, act, func(body []byte) error { sentRows = true; return row(body) })
 	if unseen && !(j.Plan.Opaque && j.Plan.Calls) && !sentRows {
 		j.Plan = j.Plan.Whole(s.env())
+		if err := s.mayTouch(j.Plan); err != nil {
+			return "", err
+		}
 		tag, err = j.Run(ctx, act, row)
 	}
 	return tag, shifted(err, p.st.st.Offset)
 }
 
 func (s *Session) job(ctx context.Context, permit gate.Permit, pl *plan.Plan) (*run.Job, error) {
+	if err := s.mayTouch(pl); err != nil {
+		return nil, err
+	}
 	w, err := s.workspace(ctx)
 	if err != nil {
 		return nil, err
@@ -356,6 +370,6 @@ func (s *Session) job(ctx context.Context, permit gate.Permit, pl *plan.Plan) (*
 			return nil, err
 		}
 	}
-	return &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: s.catalog(), Plan: pl, Sites: sites{s}, Scratch: w,
+	return &run.Job{Vault: s.host.Vault, Permit: permit, Catalog: s.catalog(), Plan: pl, Sites: sites{s}, Scratch: w, Keeper: s.keeper,
 		Lasting: s.block && s.ddl == nil, Shared: s.ddl != nil, Limit: s.host.MaxRows}, nil
 }

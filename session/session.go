@@ -29,6 +29,7 @@ type Host struct {
 	Databases *store.Databases
 	Users     map[string]bool // true: an owner
 	Private   map[string]bool // users who get differentially private answers only
+	Readers   map[string]bool // users who see releases in place of their originals, and change nothing
 	Ledger    *dp.Ledger      // of what they have spent
 	Providers map[string]provider.Provider
 	Gate      *gate.Gate
@@ -37,6 +38,15 @@ type Host struct {
 	System    map[uint32]string // names of PostgreSQL's own relations
 	MaxRows   int               // most rows that one statement may need on this side
 	Cache     Cache
+	Releases  Releases // nil: nobody keeps any
+}
+
+// Releases keeps releases in step with their originals.
+type Releases interface {
+	// Refresh brings a release in step, and says in words how it is.
+	Refresh(ctx context.Context, database, schema, table string) (string, error)
+	// Status says how each release of a database is, in words for its owners.
+	Status(database string) string
 }
 
 // A Client is what a session writes to.
@@ -86,6 +96,7 @@ type Session struct {
 	doomed     bool       // the implicit transaction has failed
 	readOnly   bool       // transactions may be READ ONLY: something asked for it once
 	view       string     // the provider that the client looks at; "": none
+	keeper     bool       // it is Clarus's own, which makes and writes releases
 	drawn      []run.Draw // from sequences, of which the scratch database does not know
 
 	mu      sync.Mutex
@@ -109,11 +120,20 @@ type lease struct {
 
 // Open starts the session of an authenticated user.
 func (h *Host) Open(ctx context.Context, who audit.Principal, params map[string]string, c Client) (*Session, error) {
+	return h.open(ctx, who, params, c, false)
+}
+
+// Keep starts a session of Clarus's own, in a user's name, that makes and writes releases.
+func (h *Host) Keep(ctx context.Context, who audit.Principal, params map[string]string, c Client) (*Session, error) {
+	return h.open(ctx, who, params, c, true)
+}
+
+func (h *Host) open(ctx context.Context, who audit.Principal, params map[string]string, c Client, keeper bool) (*Session, error) {
 	stay, err := h.Databases.Enter(who.Database, c.Terminate)
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{host: h, db: stay.Database, stay: stay, client: c, id: rand.Text(), who: who,
+	s := &Session{host: h, db: stay.Database, stay: stay, client: c, id: rand.Text(), who: who, keeper: keeper,
 		statements: map[string]*statement{}, portals: map[string]*portal{}, reported: map[string]string{}}
 	s.settings.start()
 	if err := h.Gate.Record(ctx, audit.Event{Session: s.id, Principal: who, Action: audit.ActionSessionOpen, Outcome: audit.OutcomeDone}); err != nil {
@@ -121,6 +141,10 @@ func (h *Host) Open(ctx context.Context, who audit.Principal, params map[string]
 		return nil, err
 	}
 	if err := s.connect(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if err := s.seeReleases(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}

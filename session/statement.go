@@ -106,8 +106,8 @@ func (s *Session) prepareBlock(ctx context.Context, p *statement) error {
 // showFields are the columns of a SHOW: the setting is named as PostgreSQL
 // writes it.
 func (s *Session) showFields(ctx context.Context, p *statement) error {
-	if p.st.ShowName() == viewSetting {
-		p.fields = []pgwire.Field{textField(viewSetting)}
+	if name := p.st.ShowName(); name == viewSetting || name == releasesSetting {
+		p.fields = []pgwire.Field{textField(name)}
 		return nil
 	}
 	c, err := s.twin(ctx)

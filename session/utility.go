@@ -166,6 +166,9 @@ func (s *Session) show(ctx context.Context, name string, row func([]byte) error)
 	if name == viewSetting {
 		return "SHOW", row(dataRow(s.view))
 	}
+	if name == releasesSetting {
+		return s.showReleases(row)
+	}
 	if name == "client_min_messages" {
 		return "SHOW", row(dataRow(levels[s.minMessages()]))
 	}
@@ -214,6 +217,9 @@ func (s *Session) truncate(ctx context.Context, permit gate.Permit, st *sqlast.S
 	}
 	if form.Cascade {
 		tables = s.referencing(tables)
+	}
+	if err := s.mayWrite(tables...); err != nil {
+		return "", err
 	}
 	j, err := s.job(ctx, permit, &plan.Plan{})
 	if err != nil {
@@ -389,6 +395,9 @@ func (s *Session) explain(ctx context.Context, p *portal, row func([]byte) error
 	}
 	if q.plan == nil {
 		return "", clarus.Refuse("this statement cannot be explained", "Explain a query.")
+	}
+	if err := s.mayTouch(q.plan); err != nil {
+		return "", err
 	}
 	for _, line := range q.plan.Describe(func(f plan.Fetch) string { return s.host.Vault.Preview(ctx, f) }) {
 		if err := row(dataRow(line)); err != nil {

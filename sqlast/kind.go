@@ -39,6 +39,7 @@ const (
 	Do
 	Maintain // VACUUM, ANALYZE, REINDEX, CLUSTER
 	Database // CREATE DATABASE, DROP DATABASE
+	Refresh  // REFRESH MATERIALIZED VIEW
 )
 
 // IsWrite reports whether k changes rows.
@@ -101,6 +102,8 @@ func kindOf(n *pg.Node) Kind {
 		return Maintain
 	case *pg.Node_CreatedbStmt, *pg.Node_DropdbStmt:
 		return Database
+	case *pg.Node_RefreshMatViewStmt:
+		return Refresh
 	}
 	if ddlForm(n) != nil {
 		return DDL

@@ -103,6 +103,12 @@ func (s *Statement) TruncateForm() TruncateForm {
 	return f
 }
 
+// Refreshed takes a Refresh statement apart; plain: it is of no special form.
+func (s *Statement) Refreshed() (relation Name, plain bool) {
+	n := s.tree().GetRefreshMatViewStmt()
+	return Name{n.Relation.Schemaname, n.Relation.Relname}, !n.Concurrent && !n.SkipData
+}
+
 // Maintenance takes a Maintain statement apart: the command for one table, and
 // the tables; none means all. ok is false for forms other than VACUUM and
 // ANALYZE.

@@ -129,10 +129,11 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.startTwin(ctx); err != nil {
 		return err
 	}
-	s.host = &session.Host{Users: map[string]bool{}, Private: map[string]bool{}, Gate: g, Vault: vault, MaxRows: int(s.cfg.Limits.ResidualRows)}
+	s.host = &session.Host{Users: map[string]bool{}, Private: map[string]bool{}, Readers: map[string]bool{}, Gate: g, Vault: vault, MaxRows: int(s.cfg.Limits.ResidualRows)}
 	for name, u := range s.cfg.Users {
 		s.host.Users[name] = u.Owner
 		s.host.Private[name] = u.Private
+		s.host.Readers[name] = u.Release
 	}
 	if err := s.openLedger(); err != nil {
 		return err
@@ -141,6 +142,9 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	if err := s.openDatabases(ctx, vault); err != nil {
+		return err
+	}
+	if err := s.keepReleases(ctx); err != nil {
 		return err
 	}
 	if err := s.startFront(); err != nil {
