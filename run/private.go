@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"math/big"
+	"strconv"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/pgvalue"
@@ -30,6 +31,10 @@ func (j *Job) Measured(ctx context.Context, q *plan.PrivateQuery, args Args) ([]
 		st.Types, st.Params, st.Formats = append(st.Types, p.Type), append(st.Params, value), append(st.Formats, format)
 	}
 	act := func(c *twin.Conn, row func([]byte) error) (string, error) {
+		// The client's statement_timeout would tell how long the rows took.
+		if err := c.Do("SET LOCAL statement_timeout = " + strconv.FormatInt(c.Timeout(), 10)); err != nil {
+			return "", err
+		}
 		err := c.Run(st, row, nil)
 		if se, ok := errors.AsType[*pgwire.ServerError](err); ok && se.Code != "42501" && se.Code != "57014" {
 			return "", &clarus.Error{Op: "run", Kind: clarus.Limit, Msg: "this side could not evaluate the question", Hint: "The owner may allow the twin more memory, space and time."}

@@ -70,8 +70,8 @@ func (s *Session) analysePrivately(ctx context.Context, p *statement) error {
 	return s.privileges(c, p)
 }
 
-// answer answers a private question: from memory, or else with new noise, when the
-// ledger says that it is paid for.
+// answer answers a private question: from memory, or else with new noise, once it is
+// paid for.
 func (s *Session) answer(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (string, error) {
 	q := p.st.plan.Private
 	account, limit, err := s.account(ctx, q)
@@ -84,8 +84,13 @@ func (s *Session) answer(ctx context.Context, permit gate.Permit, p *portal, row
 	}
 	told, known := s.host.Ledger.Recall(account.Dataset, question)
 	if !known {
-		if err := s.host.Ledger.Afford(account, q.Question.Cost, limit); err != nil {
+		paid, err := s.host.Ledger.Pay(account, question, q.Question.Cost, limit)
+		if err != nil {
 			return "", ledgerError(err)
+		}
+		if paid {
+			s.notice(&pgwire.ServerError{Severity: "NOTICE", Code: "00000", Message: fmt.Sprintf("this question costs %s of the budget for %s; left: %s",
+				q.Question.Cost, account.Purpose, s.host.Ledger.Left(account, limit))})
 		}
 		started := time.Now()
 		fresh, err := s.draw(ctx, permit, p, q)
@@ -95,14 +100,8 @@ func (s *Session) answer(ctx context.Context, permit gate.Permit, p *portal, row
 		if err != nil {
 			return "", err
 		}
-		paid := false
-		told, err = s.host.Ledger.Answer(account, question, q.Question.Cost, limit, func() (json.RawMessage, error) { paid = true; return fresh, nil })
-		if err != nil {
+		if told, err = s.host.Ledger.Answer(account, question, fresh); err != nil {
 			return "", ledgerError(err)
-		}
-		if paid {
-			s.notice(&pgwire.ServerError{Severity: "NOTICE", Code: "00000", Message: fmt.Sprintf("this answer cost %s of the budget for %s; left: %s",
-				q.Question.Cost, account.Purpose, s.host.Ledger.Left(account, limit))})
 		}
 	}
 	var groups []dp.Group
@@ -113,7 +112,7 @@ func (s *Session) answer(ctx context.Context, permit gate.Permit, p *portal, row
 }
 
 // evenly waits until an answer has taken 50 ms, or 100, 200 and so on, so that time
-// tells little of rows. Nothing is spent before: neither does it tell whether an
+// tells little of rows. Nothing is kept before: neither does it tell whether an
 // answer was ready when the client gave up.
 func evenly(ctx context.Context, started time.Time) error {
 	at := 50 * time.Millisecond
@@ -234,7 +233,7 @@ func ledgerError(err error) error {
 	e := &pgwire.ServerError{Severity: "ERROR", Code: "53400", Message: err.Error(),
 		Hint: "What was asked before is answered again at no cost. The owner may give more in aggregate.budgets of the policy."}
 	if !errors.Is(err, dp.ErrSpent) {
-		e.Code, e.Message, e.Hint = "58030", "the ledger of privacy budgets cannot be written", "Nothing was answered or spent. The owner must see to the state directory of this Clarus."
+		e.Code, e.Message, e.Hint = "58030", "the ledger of privacy budgets cannot be written", "Nothing was answered. The owner must see to the state directory of this Clarus."
 		if errors.Is(err, syscall.ENOSPC) {
 			e.Code, e.Message = "53100", "the disk of the ledger of privacy budgets is full"
 		}

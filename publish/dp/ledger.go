@@ -35,24 +35,26 @@ type Limit struct {
 
 // A Ledger says what each account has spent, and remembers every answer: the same
 // question gets the same answer at no cost, so that asking again averages nothing
-// out. An answer is on the disk before it is given, so no crash gives one without
-// its cost. One process at a time has the file.
+// out. A question is paid for, on the disk, before its rows are looked at, so neither
+// a crash nor giving up tells anything for less; and an answer is on the disk before
+// it is given. One process at a time has the file.
 type Ledger struct {
 	mu      sync.Mutex
 	file    *os.File
 	size    int64 // of what is known to be on the disk
 	torn    bool  // a write failed: more than size may be there
 	spent   map[Account]Loss
-	total   map[string]Loss // by dataset
+	total   map[string]Loss   // by dataset
+	paid    map[[32]byte]bool // questions
 	answers map[[32]byte]json.RawMessage
 }
 
-// A record is one line of the file.
+// A record is one line of the file: a payment, or an answer.
 type record struct {
 	Account
 	Question string `json:"question"` // SHA-256 of dataset and question
 	Loss
-	Answer json.RawMessage `json:"answer"`
+	Answer json.RawMessage `json:"answer,omitempty"`
 }
 
 // OpenLedger opens a ledger's file, or makes it. A last line that is not whole
@@ -82,7 +84,7 @@ func OpenLedger(path string) (*Ledger, error) {
 }
 
 func newLedger(f *os.File) *Ledger {
-	return &Ledger{file: f, spent: map[Account]Loss{}, total: map[string]Loss{}, answers: map[[32]byte]json.RawMessage{}}
+	return &Ledger{file: f, spent: map[Account]Loss{}, total: map[string]Loss{}, paid: map[[32]byte]bool{}, answers: map[[32]byte]json.RawMessage{}}
 }
 
 // ReadLedger tells what is spent by a ledger's file, which another process may have.
@@ -126,7 +128,7 @@ func (l *Ledger) read() error {
 		key, ok := [32]byte{}, false
 		if err := d.Decode(&r); err == nil {
 			b, err := hex.DecodeString(r.Question)
-			ok = err == nil && copy(key[:], b) == len(key) && len(b) == len(key) && r.Answer != nil
+			ok = err == nil && copy(key[:], b) == len(key) && len(b) == len(key) && (r.Answer != nil) == (r.Loss == Loss{})
 		}
 		if !ok {
 			return fmt.Errorf("line %d is damaged", i+1)
@@ -151,7 +153,10 @@ func (l *Ledger) mend() error {
 func (l *Ledger) add(r record, key [32]byte) {
 	l.spent[r.Account] = l.spent[r.Account].plus(r.Loss)
 	l.total[r.Dataset] = l.total[r.Dataset].plus(r.Loss)
-	l.answers[key] = r.Answer
+	l.paid[key] = true
+	if r.Answer != nil {
+		l.answers[key] = r.Answer
+	}
 }
 
 // Spent is what an account has spent.
@@ -181,11 +186,24 @@ func (l *Ledger) Recall(dataset, question string) (json.RawMessage, bool) {
 	return x, ok
 }
 
-// Afford reports, as ErrSpent, that a new answer would cost more than is left.
-func (l *Ledger) Afford(a Account, cost Loss, limit Limit) error {
+// Pay has an account pay for a question about its dataset. It is ErrSpent if that
+// costs more than is left, and paid is false if the question was paid for before, by
+// whomever. The question must name everything that its true answer depends on, in one
+// form.
+func (l *Ledger) Pay(a Account, question string, cost Loss, limit Limit) (paid bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.afford(a, cost, limit)
+	key := digest(a.Dataset, question)
+	if l.paid[key] {
+		return false, nil
+	}
+	if err := l.afford(a, cost, limit); err != nil {
+		return false, err
+	}
+	if cost == (Loss{}) {
+		return false, errParameter
+	}
+	return true, l.append(record{Account: a, Question: hex.EncodeToString(key[:]), Loss: cost}, key)
 }
 
 func (l *Ledger) afford(a Account, cost Loss, limit Limit) error {
@@ -201,36 +219,33 @@ func (l *Ledger) afford(a Account, cost Loss, limit Limit) error {
 	return nil
 }
 
-// Answer returns the answer to a question about the account's dataset: the one
-// that was given before, to whomever, or a new one, which draw makes as JSON. A new
-// one costs of what is left. The question must name everything that its true answer
-// depends on, in one form. draw is called with the ledger locked: it should have
-// the true answer ready.
-func (l *Ledger) Answer(a Account, question string, cost Loss, limit Limit, draw func() (json.RawMessage, error)) (json.RawMessage, error) {
+// Answer keeps the answer to a question that is paid for, and returns it; or the one
+// that another was given meanwhile.
+func (l *Ledger) Answer(a Account, question string, answer json.RawMessage) (json.RawMessage, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := digest(a.Dataset, question)
-	if x, ok := l.answers[key]; ok {
+	switch x, ok := l.answers[key]; {
+	case ok:
 		return x, nil
+	case !l.paid[key] || answer == nil:
+		return nil, wrong("an answer that is not paid for, or is none")
 	}
-	if l.torn {
-		// What was written then is of an answer that was not given.
-		if err := l.mend(); err != nil {
-			return nil, fmt.Errorf("dp: the ledger cannot be written: %w", err)
-		}
-		l.torn = false
-	}
-	if err := l.afford(a, cost, limit); err != nil {
-		return nil, err
-	}
-	x, err := draw()
-	if err != nil {
-		return nil, err
-	}
-	r := record{a, hex.EncodeToString(key[:]), cost, x}
+	return answer, l.append(record{Account: a, Question: hex.EncodeToString(key[:]), Answer: answer}, key)
+}
+
+// append makes a record durable.
+func (l *Ledger) append(r record, key [32]byte) error {
 	line, err := json.Marshal(r)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if l.torn {
+		// What was written then is of what nobody was told.
+		if err := l.mend(); err != nil {
+			return fmt.Errorf("dp: the ledger cannot be written: %w", err)
+		}
+		l.torn = false
 	}
 	line = append(line, '\n')
 	if _, err = l.file.Write(line); err == nil {
@@ -238,11 +253,11 @@ func (l *Ledger) Answer(a Account, question string, cost Loss, limit Limit, draw
 	}
 	if err != nil {
 		l.torn = true
-		return nil, fmt.Errorf("dp: the ledger cannot be written: %w", err)
+		return fmt.Errorf("dp: the ledger cannot be written: %w", err)
 	}
 	l.size += int64(len(line))
 	l.add(r, key)
-	return x, nil
+	return nil
 }
 
 // digest is of length-prefixed parts.

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(spender); path != "" {
 		l, err := OpenLedger(path)
 		for i := 0; err == nil; i++ {
-			if _, err = l.Answer(Account{User: "u"}, fmt.Sprint("child ", l.Spent(Account{User: "u"}), i), Loss{Rho: 3}, upTo(math.MaxUint64/2), fixed(i)); err == nil {
+			if _, err = answer(l, Account{User: "u"}, fmt.Sprint("child ", l.Spent(Account{User: "u"}), i), Loss{Rho: 3}, upTo(math.MaxUint64/2), fixed(i)); err == nil {
 				fmt.Println(uint64(l.Spent(Account{User: "u"}).Rho))
 			}
 		}
@@ -45,6 +45,21 @@ func fixed(x int) func() (json.RawMessage, error) {
 	return func() (json.RawMessage, error) { return json.Marshal(x) }
 }
 
+// answer pays for a question and answers it.
+func answer(l *Ledger, a Account, question string, cost Loss, limit Limit, draw func() (json.RawMessage, error)) (json.RawMessage, error) {
+	if x, ok := l.Recall(a.Dataset, question); ok {
+		return x, nil
+	}
+	if _, err := l.Pay(a, question, cost, limit); err != nil {
+		return nil, err
+	}
+	x, err := draw()
+	if err != nil {
+		return nil, err
+	}
+	return l.Answer(a, question, x)
+}
+
 func upTo(r Rho) Limit { return Limit{Account: Loss{Rho: r}} }
 
 func TestLedger(t *testing.T) {
@@ -52,9 +67,9 @@ func TestLedger(t *testing.T) {
 	l := open(t, path)
 	ann, bob := Account{"ann", "patients", "study"}, Account{"bob", "patients", "study"}
 	ask := func(a Account, question string, r Rho, x int) (n int, err error) {
-		answer, err := l.Answer(a, question, Loss{Rho: r}, upTo(One), fixed(x))
+		told, err := answer(l, a, question, Loss{Rho: r}, upTo(One), fixed(x))
 		if err == nil {
-			err = json.Unmarshal(answer, &n)
+			err = json.Unmarshal(told, &n)
 		}
 		return n, err
 	}
@@ -98,7 +113,7 @@ func TestLimits(t *testing.T) {
 	l := open(t, path)
 	total := Loss{Rho: 5, Delta: 5}
 	ask := func(user, question string, cost Loss) error {
-		_, err := l.Answer(Account{user, "patients", "study"}, question, cost, Limit{Loss{3, 3}, &total}, fixed(1))
+		_, err := answer(l, Account{user, "patients", "study"}, question, cost, Limit{Loss{3, 3}, &total}, fixed(1))
 		return err
 	}
 	if err := ask("ann", "a", Loss{1, 3}); err != nil {
@@ -118,7 +133,7 @@ func TestLimits(t *testing.T) {
 			t.Error(spent, err)
 		}
 	}
-	if err := l.Afford(Account{"cid", "patients", "study"}, Loss{Rho: 2}, Limit{Loss{3, 3}, &total}); !errors.Is(err, ErrSpent) || !strings.Contains(err.Error(), "for the dataset") {
+	if _, err := l.Pay(Account{"cid", "patients", "study"}, "d", Loss{Rho: 2}, Limit{Loss{3, 3}, &total}); !errors.Is(err, ErrSpent) || !strings.Contains(err.Error(), "for the dataset") {
 		t.Error(err)
 	}
 	l.Close()
@@ -143,7 +158,7 @@ func TestMended(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger")
 	l := open(t, path)
 	ask := func(question string) error {
-		_, err := l.Answer(Account{User: "ann"}, question, Loss{Rho: 5}, upTo(100), fixed(1))
+		_, err := answer(l, Account{User: "ann"}, question, Loss{Rho: 5}, upTo(100), fixed(1))
 		return err
 	}
 	if err := ask("a"); err != nil {
@@ -179,7 +194,7 @@ func TestConcurrent(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for j := range 10 {
-				_, err := l.Answer(a, fmt.Sprint(i, j), Loss{Rho: 7}, upTo(100), fixed(1))
+				_, err := answer(l, a, fmt.Sprint(i, j), Loss{Rho: 7}, upTo(100), fixed(1))
 				if err != nil && !errors.Is(err, ErrSpent) {
 					t.Error(err)
 				}
@@ -195,7 +210,7 @@ func TestConcurrent(t *testing.T) {
 func TestDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger")
 	l := open(t, path)
-	if _, err := l.Answer(Account{User: "ann"}, "q", Loss{Rho: 5}, upTo(10), fixed(1)); err != nil {
+	if _, err := l.Pay(Account{User: "ann"}, "q", Loss{Rho: 5}, upTo(10)); err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
@@ -224,12 +239,33 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestFailedDraw: without noise nothing is spent or answered.
-func TestFailedDraw(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger"))
-	bad := errors.New("no randomness")
-	if _, err := l.Answer(Account{}, "q", Loss{Rho: 5}, upTo(10), func() (json.RawMessage, error) { return nil, bad }); !errors.Is(err, bad) || l.Spent(Account{}) != (Loss{}) {
-		t.Error(err)
+// TestPaid: what is paid for and not answered, because something failed, is answered
+// later at no cost; nothing is answered that is not paid for, and one answer counts.
+func TestPaid(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	l := open(t, path)
+	ann, bob := Account{"ann", "patients", "study"}, Account{"bob", "patients", "study"}
+	if _, err := l.Answer(ann, "q", json.RawMessage("1")); err == nil {
+		t.Error("answered, and not paid for")
+	}
+	bad := errors.New("no rows")
+	if _, err := answer(l, ann, "q", Loss{Rho: 5}, upTo(5), func() (json.RawMessage, error) { return nil, bad }); !errors.Is(err, bad) || l.Spent(ann).Rho != 5 {
+		t.Error(err, l.Spent(ann))
+	}
+	l.Close()
+	l = open(t, path)
+	for _, a := range []Account{ann, bob} {
+		if paid, err := l.Pay(a, "q", Loss{Rho: 5}, upTo(5)); paid || err != nil {
+			t.Error("paid for twice", err)
+		}
+	}
+	for i, a := range []Account{bob, ann} {
+		if x, err := l.Answer(a, "q", json.RawMessage(fmt.Sprint(7+i))); string(x) != "7" || err != nil {
+			t.Error(string(x), err)
+		}
+	}
+	if l.Spent(ann).Rho != 5 || l.Spent(bob) != (Loss{}) {
+		t.Error(l.Spent(ann), l.Spent(bob))
 	}
 }
 
