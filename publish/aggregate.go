@@ -213,20 +213,32 @@ func (e *embedding) middle(rows []int32) string {
 		slices.Sort(codes)
 		return e.leaves[codes[(len(codes)-1)/2]]
 	}
-	best, at := math.Inf(1), uint32(0)
-	for _, r := range rows {
-		sum := 0.0
-		for _, s := range rows {
-			for i, x := range e.point(e.codes[r]) {
-				y := x - e.point(e.codes[s])[i]
-				sum += y * y
-			}
-		}
-		if sum < best-1e-12 || sum < best+1e-12 && e.codes[r] < at {
-			best, at = sum, e.codes[r]
+	return e.leaves[e.nearest(rows)]
+}
+
+// nearest is the leaf of some rows that is nearest to all of them: the sum of its squared
+// distances is n|p|^2 - 2ps and what all leaves have in common, s the sum of all.
+func (e *embedding) nearest(rows []int32) uint32 {
+	codes := make([]uint32, len(rows))
+	sum := make([]float64, e.width)
+	for i, r := range rows {
+		codes[i] = e.codes[r]
+		for j, x := range e.point(codes[i]) {
+			sum[j] += x
 		}
 	}
-	return e.leaves[at]
+	slices.Sort(codes)
+	best, at := math.Inf(1), codes[0]
+	for _, c := range slices.Compact(codes) {
+		cost := 0.0
+		for j, x := range e.point(c) {
+			cost += x * (float64(len(rows))*x - 2*sum[j])
+		}
+		if cost < best-1e-9*float64(len(rows)) { // the first of equal ones
+			best, at = cost, c
+		}
+	}
+	return at
 }
 
 // decimals counts the digits after a number's point.
