@@ -92,6 +92,12 @@ func (r *publicationReader) publication(root *node) *model.Policy {
 	r.method = p.Method
 	r.sampling(n, p)
 	p.Suppress = number(n.get("suppress"))
+	if at := n.get("population"); at != nil {
+		p.Population = r.beside(value[string](at))
+		if p.Method == model.Sampling || p.Method == model.Microaggregation {
+			r.add(at.at, fmt.Sprintf("population says nothing under method: %s: cells cover nobody", p.Method), "remove it, or choose local or global")
+		}
+	}
 	if at := n.get("suppress"); at != nil && p.Method != model.Global && p.Method != model.Sampling {
 		r.add(at.at, "suppress belongs to method: global", "remove it: local and microaggregation suppress no row")
 	}
@@ -239,13 +245,19 @@ func (r *publicationReader) source(n *node) *model.Source {
 		return nil
 	}
 	s := &model.Source{File: n.text("file"), Intervals: numbers(n.get("intervals")), Dates: textList(n.get("dates")), Grid: numbers(n.get("grid")), Build: n.get("build") != nil}
-	if s.File != "" && !filepath.IsAbs(s.File) {
-		s.File = filepath.Join(filepath.Dir(r.file), s.File)
-	}
+	s.File = r.beside(s.File)
 	for _, hidden := range numbers(n.get("prefix")) {
 		s.Prefix = append(s.Prefix, int(hidden))
 	}
 	return s
+}
+
+// beside is the name of a file that is relative to the policy.
+func (r *publicationReader) beside(file string) string {
+	if file == "" || filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(filepath.Dir(r.file), file)
 }
 
 func (r *publicationReader) requirement(n *node, a *model.Attribute) model.Requirement {

@@ -27,6 +27,9 @@ func showPublication(p *model.Policy) string {
 	if p.Seed != nil {
 		fmt.Fprintf(&b, " seed=%d", *p.Seed)
 	}
+	if p.Population != "" {
+		fmt.Fprintf(&b, " population=%s", p.Population)
+	}
 	if p.Synthetic != nil {
 		fmt.Fprintf(&b, " synthetic=%+v", *p.Synthetic)
 	}

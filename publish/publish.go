@@ -55,6 +55,9 @@ func Make(ctx context.Context, p *model.Policy, t *table.Table, open Open, progr
 		progress = func(string, int, int) {}
 	}
 	r := &run{ctx: ctx, policy: p, table: t, open: open, progress: progress, rng: Random(p.Seed)}
+	if p.Population != "" && (p.Method == model.Sampling || p.Method == model.Microaggregation) {
+		return nil, &table.Error{Msg: fmt.Sprintf("a population says nothing under method: %s: cells cover nobody", p.Method), Hint: "leave it out, or choose method: local or global"}
+	}
 	if p.Method == model.Sampling {
 		return r.synthetic()
 	}
@@ -69,6 +72,9 @@ func Make(ctx context.Context, p *model.Policy, t *table.Table, open Open, progr
 		return nil, err
 	}
 	out := r.assemble(append(columns, r.masked...))
+	if err := r.population(); err != nil {
+		return nil, err
+	}
 	progress("check", 0, 1)
 	result, failed := check.Run(t, out, r.spec)
 	if failed != nil {

@@ -24,6 +24,7 @@ import (
 // A publication is the command line of clarus publish.
 type publication struct {
 	data, policy, out string
+	population        string
 	reports           []string
 	delimiter, format string
 	quiet             bool
@@ -56,6 +57,7 @@ func publishCommand() *cobra.Command {
 	c.Flags().StringVarP(&p.out, "out", "o", "", "where the release is written; - is the standard output")
 	c.Flags().StringArrayVar(&p.reports, "report", nil, "also write the report to this file, by its ending .txt, .json or .html; may be repeated")
 	c.Flags().StringVar(&p.delimiter, "delimiter", "", "the character between values; found out if not given")
+	c.Flags().StringVar(&p.population, "population", "", "a CSV file of all who may be in the data, for the report; else that of the policy")
 	c.Flags().StringVar(&p.format, "format", "", "how the release is written, csv or parquet; by the ending of --out if not given")
 	c.Flags().BoolVarP(&p.quiet, "quiet", "q", false, "print neither progress nor report")
 	p.tables.flags(c.Flags())
@@ -92,6 +94,9 @@ func (p *publication) run(ctx context.Context, stdout io.Writer) error {
 	pol, err := policy.LoadPublication(p.policy)
 	if err != nil {
 		return err
+	}
+	if p.population != "" {
+		pol.Population = p.population
 	}
 	bars := newBars(os.Stderr, !p.quiet && terminal(os.Stderr))
 	defer bars.stop()

@@ -51,11 +51,12 @@ type Spec struct {
 	Subject       string // attribute of the original that says whose a row is; "": each row is another's
 	Quasi         []Quasi
 	Confidential  []Confidential
-	Kept          []string   // published as they are
-	Absent        []string   // must not be published
-	Masked        []Masked   // published, changed
-	MaxSuppressed int        // rows
-	Synthetic     *Synthetic // rows are drawn: all that is above but Absent says nothing; nil: they are not
+	Kept          []string    // published as they are
+	Absent        []string    // must not be published
+	Masked        []Masked    // published, changed
+	MaxSuppressed int         // rows
+	Population    *Population // who may be in the data; nil: not known
+	Synthetic     *Synthetic  // rows are drawn: all that is above but Absent says nothing; nil: they are not
 }
 
 // A Violation is a promise that the release does not keep.
@@ -92,6 +93,9 @@ func Run(original, release *table.Table, s *Spec) (*Result, Failed) {
 		c.confidential(&s.Confidential[i])
 	}
 	c.risks()
+	if s.Population != nil {
+		c.journalist()
+	}
 	return c.result, c.failed
 }
 

@@ -91,6 +91,8 @@ type Risk struct {
 	Marketer       float64 `json:"marketer"`                // share of rows that a full match finds
 	UniqueBefore   float64 `json:"unique_rows_in_original"` // sample uniqueness
 	UniqueAfter    float64 `json:"unique_rows_in_release"`
+	// Journalist is the risk among a population; nil: none was given.
+	Journalist *Journalist `json:"journalist,omitempty"`
 }
 
 // tolerance is how far a measure may be over its bound by rounding.

@@ -14,6 +14,7 @@ type Policy struct {
 	Seed           *uint64  // of random choices; nil: from the system
 	Missing        []string // values that mean that there is none
 	MissingRefused bool     // a missing value is an error; else a value of its own
+	Population     string   // file of all who may be in the data, for the report; "": none
 	Attributes     []*Attribute
 	Synthetic      *Synthetic // of the method of that name; K is 0 then
 }

@@ -50,7 +50,9 @@ h2{margin-top:2rem;font-size:1.1rem}svg{max-width:100%;height:auto}figcaption{co
 <tr><th>prosecutor, highest</th><td>{{percent .Risk.Prosecutor}}</td><td>who knows that the person is in the data</td></tr>
 <tr><th>prosecutor, on average</th><td>{{percent .Risk.ProsecutorMean}}</td><td></td></tr>
 <tr><th>marketer</th><td>{{percent .Risk.Marketer}}</td><td>rows that matching everybody would find</td></tr>
-<tr><th>unique rows</th><td>{{percent .Risk.UniqueBefore}} before, {{percent .Risk.UniqueAfter}} in the release</td><td></td></tr>
+{{with .Risk.Journalist}}<tr><th>journalist, highest</th><td>{{percent .Highest}}</td><td>who looks among a population of {{.Population}} rows{{if .Lacking}}, which lacks persons of {{.Lacking}} classes{{end}}</td></tr>
+<tr><th>journalist, on average</th><td>{{percent .Mean}}</td><td></td></tr>
+{{end}}<tr><th>unique rows</th><td>{{percent .Risk.UniqueBefore}} before, {{percent .Risk.UniqueAfter}} in the release</td><td></td></tr>
 </table>
 {{if .Disclosures}}<h2>What classes show of confidential attributes</h2>
 <table><tr><th>attribute</th><th>fewest values</th><th>least entropy</th><th>greatest distance</th><th>most certain value</th><th>in the whole</th><th>rows in classes of one value</th></tr>

@@ -168,6 +168,12 @@ func (r *Report) classes(line func(format string, args ...any)) {
 		line("counts      half of %d queries on one or two attributes are off by %.1f %% or less", len(r.Queries), 100*r.QueryError)
 	}
 	line("risk        prosecutor at most %.4f, %.4f on average; marketer %.4f", m.Risk.Prosecutor, m.Risk.ProsecutorMean, m.Risk.Marketer)
+	if j := m.Risk.Journalist; j != nil {
+		line("journalist  at most %.4f, %.4f on average, among a population of %d rows; the smallest class has %d of them", j.Highest, j.Mean, j.Population, j.Least)
+		if j.Lacking > 0 {
+			line("            the population has fewer persons for %d classes than the release: it is not all who may be in the data", j.Lacking)
+		}
+	}
 	line("unique      %.1f %% of rows before, %.1f %% in the release", 100*m.Risk.UniqueBefore, 100*m.Risk.UniqueAfter)
 	for _, d := range m.Disclosures {
 		line("disclosure  %s: at least %d values and entropy log %.2f in a class, distance at most %.3f, most certain value %.1f %% (in the whole %.1f %%)",
