@@ -165,6 +165,9 @@ func (r *Release) plan() error {
 	if p.Method != "" && p.Method != model.Local {
 		return refuse("", fmt.Sprintf("a release by method %s does not follow its table", p.Method), "leave method out")
 	}
+	if p.Population != "" {
+		return refuse("", "the risk among a population is that of one release, not of one that follows its table", "leave population out, or publish the table once")
+	}
 	space := *p
 	space.Attributes = nil
 	for _, a := range p.Attributes {

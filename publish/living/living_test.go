@@ -282,6 +282,7 @@ func TestRefused(t *testing.T) {
 	for want, change := range map[string]func(p *model.Policy){
 		"method global":           func(p *model.Policy) { p.Method = model.Global },
 		"built from the data":     func(p *model.Policy) { p.Attributes[0].Hierarchy = &model.Source{Build: true} },
+		"a population":            func(p *model.Policy) { p.Population = "register.csv" },
 		"pram draws":              func(p *model.Policy) { p.Attributes[1].Mask = &model.Mask{PRAM: 0.1} },
 		"no attribute is a quasi": func(p *model.Policy) { p.Attributes[0].Class = clarus.NonConfidential },
 	} {
