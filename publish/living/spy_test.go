@@ -124,10 +124,7 @@ func holds(want model.Requirement, values []string, whole map[string]int) bool {
 		total += n
 	}
 	var most []int
-	entropy, distance := 0.0, 0.0
-	for v, n := range whole {
-		distance += math.Abs(float64(count[v])/float64(len(values))-float64(n)/float64(total)) / 2
-	}
+	entropy := 0.0
 	for _, n := range count {
 		most = append(most, n)
 		entropy -= float64(n) / float64(len(values)) * math.Log(float64(n)/float64(len(values)))
@@ -145,6 +142,18 @@ func holds(want model.Requirement, values []string, whole map[string]int) bool {
 			rest += n
 		}
 		return float64(most[0]) < want.C*float64(rest)
+	}
+	more := func(v string) float64 {
+		return float64(count[v])/float64(len(values)) - float64(whole[v])/float64(total)
+	}
+	flu, cold, gout := more("flu"), more("cold"), more("gout")
+	distance := (math.Abs(flu) + math.Abs(cold) + math.Abs(gout)) / 2
+	switch want.Distance {
+	case model.Ordered: // two steps: from flu to cold, from cold to gout
+		distance = (math.Abs(flu) + math.Abs(flu+cold)) / 2
+	case model.Hierarchical: // half of the way within the lungs
+		within := max(0, min(flu, -cold), min(-flu, cold))
+		distance = within/2 + math.Abs(gout)
 	}
 	return distance <= want.T+1e-9
 }
