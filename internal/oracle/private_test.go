@@ -85,6 +85,8 @@ func nearTruth(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
 			call:  oracle.Call{Params: [][]byte{[]byte("20"), []byte("2024-01-04"), []byte("west")}}},
 		{ask: "SELECT upper(ward) AS w, round(avg(age), 0) r, sum(cost) / count(*), 'per ' || ward, count(*) > 3, to_char(0 * count(*), '999') FROM precise WHERE note LIKE 'cnryn%' AND note NOT ILIKE '%X' GROUP BY ward HAVING count(*) > 20 AND ward <> 'none' ORDER BY -count(*)",
 			truth: "SELECT upper(ward) AS w, round(avg(age), 0) r, sum(cost) / count(*), 'per ' || ward, count(*) > 3, to_char(0 * count(*), '999') FROM precise WHERE note LIKE 'cnryn%' AND" + only + " GROUP BY ward HAVING count(*) > 20 ORDER BY -count(*)"},
+		{ask: "SELECT ward, count(*) FROM precise GROUP BY ward ORDER BY 2 DESC LIMIT $1", truth: "SELECT ward, count(*) FROM precise WHERE" + only + " GROUP BY ward ORDER BY 2 DESC LIMIT $1",
+			call: oracle.Call{Params: [][]byte{[]byte("1")}}},
 		{ask: "SELECT count(*) FROM precise WHERE weight > 1e6", truth: "SELECT 0::bigint AS count"},
 	} {
 		for _, binary := range []bool{false, true} {
@@ -160,6 +162,13 @@ func noisy(t *testing.T, i *oracle.Instance) {
 		if mean := sum / privateDraws; math.Abs(mean-scale) > 0.1+8*scale/math.Sqrt(privateDraws) {
 			t.Errorf("%s: answers are off by %.2f on average, and should be by %.2f", table, mean, scale)
 		}
+	}
+	groups := ""
+	for _, r := range mustRows(t, s, "SELECT age FROM another GROUP BY age HAVING count(*) >= 0 ORDER BY age DESC") {
+		groups += r[0] + " "
+	}
+	if groups != "99 3 1 " {
+		t.Errorf("groups are %s, not those of the policy", groups)
 	}
 	for x, n := range seen["one"] {
 		if m := seen["another"][x]; n >= 100 && m >= 100 && math.Abs(math.Log(float64(n)/float64(m))) > epsilon+6*math.Sqrt(1/float64(n)+1/float64(m)) {

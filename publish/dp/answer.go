@@ -46,7 +46,7 @@ func (q *Question) Answer(s *Sampler, rows []Row) ([]Group, error) {
 			return nil, err
 		}
 	}
-	var out []Group
+	out := []Group{}
 	for _, g := range list {
 		numbers := make([]*big.Int, 0, len(noises))
 		for i, m := range q.measures() {
