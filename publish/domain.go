@@ -3,7 +3,6 @@ package publish
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -63,7 +62,7 @@ func (r *run) newDomain(a *model.Attribute, c *table.Column) (*domain, error) {
 	if err := d.typed(values); err != nil {
 		return nil, err
 	}
-	if err := d.build(r.open, values, used); err != nil {
+	if err := d.build(r.files, values, used); err != nil {
 		return nil, err
 	}
 	if err := d.order(values); err != nil {
@@ -113,21 +112,14 @@ func (d *domain) typed(values []string) error {
 }
 
 // build makes the hierarchy, if there is to be one.
-func (d *domain) build(open Open, values []string, used []int) (err error) {
+func (d *domain) build(files *Files, values []string, used []int) (err error) {
 	s := d.Hierarchy
 	if len(values) == 0 || s == nil {
 		return nil
 	}
 	switch {
 	case s.File != "":
-		var f io.ReadCloser
-		if f, err = open(s.File); err != nil {
-			return fmt.Errorf("hierarchy of %s: %w", d.Name, err)
-		}
-		defer f.Close()
-		if d.tree, err = readHierarchy(f); err != nil {
-			return fmt.Errorf("hierarchy %s of %s: %w", s.File, d.Name, err)
-		}
+		d.tree, err = files.hierarchy(s.File)
 	case s.Intervals != nil:
 		d.tree, err = hierarchy.Intervals(values, s.Intervals)
 	case s.Dates != nil:

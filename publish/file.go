@@ -11,6 +11,34 @@ import (
 	"github.com/clarus-project/clarus/publish/table"
 )
 
+// Files are those that policies name. A hierarchy is read once, and stays what it is.
+type Files struct {
+	open  Open
+	trees map[string]*hierarchy.Hierarchy
+}
+
+// NewFiles opens files as it is told.
+func NewFiles(open Open) *Files {
+	return &Files{open, map[string]*hierarchy.Hierarchy{}}
+}
+
+func (f *Files) hierarchy(name string) (*hierarchy.Hierarchy, error) {
+	if t := f.trees[name]; t != nil {
+		return t, nil
+	}
+	in, err := f.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	t, err := readHierarchy(in)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	f.trees[name] = t
+	return t, nil
+}
+
 // readHierarchy reads a hierarchy in ARX's CSV form: no header, each line a leaf and
 // then the label of each level up. The delimiter is found out.
 func readHierarchy(r io.Reader) (*hierarchy.Hierarchy, error) {

@@ -13,7 +13,7 @@ func (r *run) population() error {
 	if r.policy.Population == "" {
 		return nil
 	}
-	f, err := r.open(r.policy.Population)
+	f, err := r.files.open(r.policy.Population)
 	if err != nil {
 		return fmt.Errorf("population: %w", err)
 	}
@@ -72,7 +72,7 @@ func (r *run) widened(d *domain, both *table.Column) (*domain, error) {
 	if a.Cover == model.CoverNode && a.Hierarchy == nil {
 		a.Cover = model.CoverSet
 	}
-	wide, err := (&run{ctx: r.ctx, policy: &p, open: r.open}).newDomain(&a, both)
+	wide, err := (&run{ctx: r.ctx, policy: &p, files: r.files}).newDomain(&a, both)
 	if err == nil && built && wide.unordered() {
 		wide.tree = d.tree
 	}

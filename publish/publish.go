@@ -40,7 +40,7 @@ type run struct {
 	ctx      context.Context
 	policy   *model.Policy
 	table    *table.Table
-	open     Open
+	files    *Files
 	progress Progress
 	rng      *rand.Rand
 	quasi    []*domain
@@ -54,7 +54,7 @@ func Make(ctx context.Context, p *model.Policy, t *table.Table, open Open, progr
 	if progress == nil {
 		progress = func(string, int, int) {}
 	}
-	r := &run{ctx: ctx, policy: p, table: t, open: open, progress: progress, rng: Random(p.Seed)}
+	r := &run{ctx: ctx, policy: p, table: t, files: NewFiles(open), progress: progress, rng: Random(p.Seed)}
 	if p.Population != "" && (p.Method == model.Sampling || p.Method == model.Microaggregation) {
 		return nil, &table.Error{Msg: fmt.Sprintf("a population says nothing under method: %s: cells cover nobody", p.Method), Hint: "leave it out, or choose method: local or global"}
 	}

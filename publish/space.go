@@ -24,8 +24,8 @@ type Space struct {
 
 // NewSpace reads the whole table in the terms of the policy, whose method is
 // cell-local generalisation.
-func NewSpace(ctx context.Context, p *model.Policy, whole *table.Table, open Open) (*Space, error) {
-	r := &run{ctx: ctx, policy: p, table: whole, open: open, progress: func(string, int, int) {}, rng: Random(p.Seed)}
+func NewSpace(ctx context.Context, p *model.Policy, whole *table.Table, files *Files) (*Space, error) {
+	r := &run{ctx: ctx, policy: p, table: whole, files: files, progress: func(string, int, int) {}, rng: Random(p.Seed)}
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
@@ -112,13 +112,13 @@ func (s *Space) Cells(rows []int32) (cells []string, loss float64) {
 }
 
 // Accepts says what is wrong with a value of an attribute, before it is in any table.
-func Accepts(p *model.Policy, a *model.Attribute, value string, open Open) error {
+func Accepts(p *model.Policy, a *model.Attribute, value string, files *Files) error {
 	if a.Hierarchy != nil && a.Hierarchy.Prefix != nil {
 		any := *a // prefixes are of the longest value, which may be another
 		any.Hierarchy, a = nil, &any
 	}
 	c := &table.Column{Name: a.Name, Values: []string{value}, Codes: []uint32{0}}
-	_, err := (&run{policy: p, open: open}).newDomain(a, c)
+	_, err := (&run{policy: p, files: files}).newDomain(a, c)
 	if e, ok := errors.AsType[*table.Error](err); ok {
 		e.Row = 0 // it is the only one
 	}

@@ -128,12 +128,7 @@ func (r *run) newDrawn(a *model.Attribute, c *table.Column) (*drawn, error) {
 	case a.Type == model.Ordinal:
 		d.texts = slices.Clone(a.Order)
 	case a.Hierarchy != nil:
-		f, err := r.open(a.Hierarchy.File)
-		if err != nil {
-			return nil, fmt.Errorf("hierarchy of %s: %w", a.Name, err)
-		}
-		defer f.Close()
-		tree, err := readHierarchy(f)
+		tree, err := r.files.hierarchy(a.Hierarchy.File)
 		if err != nil {
 			return nil, fmt.Errorf("hierarchy of %s: %w", a.Name, err)
 		}

@@ -17,9 +17,7 @@
 package living
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -66,7 +64,7 @@ type Change struct {
 type Release struct {
 	policy  *model.Policy // as given
 	space   *model.Policy // of what classes are made of
-	open    publish.Open
+	files   *publish.Files
 	store   Store
 	options Options
 	columns []string // of the rows that it is given
@@ -125,7 +123,7 @@ type shown struct {
 // New makes a release in which nothing is published yet. Columns are those of the
 // rows that it will be given; the policy names each of them.
 func New(p *model.Policy, columns []string, open publish.Open, store Store, o Options) (*Release, error) {
-	r := &Release{policy: p, open: remembering(open), store: store, options: o, columns: columns, rows: map[string]*row{},
+	r := &Release{policy: p, files: publish.NewFiles(open), store: store, options: o, columns: columns, rows: map[string]*row{},
 		dirty: map[*group]bool{}, classes: map[uint64]*shown{}, rng: publish.Random(p.Seed)}
 	if err := r.plan(); err != nil {
 		return nil, err
@@ -136,26 +134,6 @@ func New(p *model.Policy, columns []string, open publish.Open, store Store, o Op
 	}
 	r.history = check.NewHistory(r.names(), promise, !o.Keep)
 	return r, nil
-}
-
-// remembering opens each file once: a hierarchy stays what it is.
-func remembering(open publish.Open) publish.Open {
-	seen := map[string][]byte{}
-	return func(name string) (io.ReadCloser, error) {
-		text, ok := seen[name]
-		if !ok {
-			f, err := open(name)
-			if err != nil {
-				return nil, err
-			}
-			defer f.Close()
-			if text, err = io.ReadAll(f); err != nil {
-				return nil, err
-			}
-			seen[name] = text
-		}
-		return io.NopCloser(bytes.NewReader(text)), nil
-	}
 }
 
 // plan decides which columns are kept, and refuses what cannot be followed.
@@ -246,7 +224,7 @@ func (r *Release) encode(given []string) ([]uint32, []string, error) {
 		if _, known := c.dict.code[v]; known || c.attribute.Mask != nil || c.attribute.Class != clarus.QuasiIdentifier && c.attribute.Class != clarus.Confidential {
 			continue
 		}
-		if err := publish.Accepts(r.space, c.attribute, v, r.open); err != nil {
+		if err := publish.Accepts(r.space, c.attribute, v, r.files); err != nil {
 			return nil, nil, err
 		}
 	}

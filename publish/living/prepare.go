@@ -122,7 +122,7 @@ func (s *step) look() error {
 		}
 		t.Columns = append(t.Columns, &table.Column{Name: c.attribute.Name, Values: c.dict.values, Codes: codes})
 	}
-	space, err := publish.NewSpace(s.ctx, s.Release.space, t, s.open)
+	space, err := publish.NewSpace(s.ctx, s.Release.space, t, s.files)
 	if err == nil {
 		s.space = space
 	}
