@@ -67,7 +67,16 @@ func (s *Session) analysePrivately(ctx context.Context, p *statement) error {
 	if p.plan, err = plan.Privately(s.env(), list, rules); err != nil {
 		return err
 	}
-	return s.privileges(c, p)
+	if err := s.privileges(c, p); err != nil {
+		return err
+	}
+	// What the twin will be asked names the subject too. It must not fail once it is paid for.
+	q := p.plan.Private
+	st := twin.Statement{SQL: "EXPLAIN (COSTS OFF) " + q.SQL, Params: make([][]byte, len(q.Params))}
+	for _, x := range q.Params {
+		st.Types = append(st.Types, x.Type)
+	}
+	return withoutPosition(c.Run(st, nil, nil))
 }
 
 // answer answers a private question: from memory, or else with new noise, once it is

@@ -289,7 +289,7 @@ func spent(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
 	if err := i.Kill(t.Context(), "proxy", rand.New(rand.NewPCG(1, 1))); err != nil {
 		t.Fatal(err)
 	}
-	analyst = as(t, i, "analyst")
+	owner, analyst = connect(t, i.Target), as(t, i, "analyst")
 	mustRows(t, analyst, "SET clarus.purpose TO study")
 	mustCode(t, analyst, "SELECT count(*) FROM episode WHERE age = 7", "53400")
 	ask(analyst, questions[0])
@@ -304,6 +304,12 @@ func spent(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
 	ask(other, "SELECT count(*) FROM episode WHERE age = 9")
 	mustCode(t, other, "SELECT count(*) FROM episode WHERE age = 10", "53400") // the dataset's total
 	mustCode(t, other, "SELECT count(*) FROM precise", "42501")                // no budget
+	mustRows(t, owner, "REVOKE ALL ON episode FROM other")
+	mustCode(t, other, questions[1], "42501")
+	mustRows(t, owner, "GRANT SELECT (age, ward) ON episode TO other") // not the subject
+	mustCode(t, other, questions[1], "42501")
+	mustRows(t, owner, "GRANT SELECT (patient) ON episode TO other")
+	ask(other, questions[1])
 	mustRows(t, analyst, "SET clarus.purpose TO study")
 	for range 2 { // after a refresh it costs anew
 		mustRows(t, analyst, "SELECT count(*) FROM fresh")

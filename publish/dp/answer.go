@@ -269,13 +269,7 @@ func clamp[T cmp.Ordered](x, lower, upper T) T { return min(max(x, lower), upper
 // what is left is given up each time, by a comparison with noise. How often is
 // known beforehand, and so is what it costs.
 func (g *group) quantile(s *Sampler, m Measure, n noise) (*big.Int, error) {
-	var values []int64
-	for _, i := range g.rows {
-		if v := g.all[i].Values[m.Value]; v.Valid {
-			values = append(values, clamp(v.Steps, m.Lower, m.Upper))
-		}
-	}
-	slices.Sort(values)
+	values := g.sorted(m)
 	from, to := m.Lower, m.Upper
 	for range m.turns() {
 		middle := from + (to-from)/2
@@ -283,13 +277,30 @@ func (g *group) quantile(s *Sampler, m Measure, n noise) (*big.Int, error) {
 		if err != nil {
 			return nil, err
 		}
-		up, _ := slices.BinarySearch(values, middle+1)
-		// Den*up - Num*all + z >= 0, where no product overflows: 2^20 * 2^40 at most.
-		if enough := new(big.Int).Sub(product(m.Den, uint64(up)), product(m.Num, uint64(len(values)))); enough.Add(enough, big.NewInt(z)).Sign() >= 0 {
+		if score := m.score(values, middle); score.Add(score, big.NewInt(z)).Sign() >= 0 {
 			to = middle
 		} else if from < to {
 			from = middle + 1
 		}
 	}
 	return big.NewInt(from), nil
+}
+
+// sorted are the group's values, in order.
+func (g *group) sorted(m Measure) []int64 {
+	var values []int64
+	for _, i := range g.rows {
+		if v := g.all[i].Values[m.Value]; v.Valid {
+			values = append(values, clamp(v.Steps, m.Lower, m.Upper))
+		}
+	}
+	slices.Sort(values)
+	return values
+}
+
+// score is not negative if Num/Den of the values are up to x: Den times their number
+// less Num times that of all.
+func (m Measure) score(values []int64, x int64) *big.Int {
+	up, _ := slices.BinarySearch(values, x+1)
+	return new(big.Int).Sub(product(m.Den, uint64(up)), product(m.Num, uint64(len(values))))
 }

@@ -78,7 +78,7 @@ func (n noise) draw(s *Sampler) (int64, error) {
 
 // tail is a t for which a draw is t or more with probability p at most: both
 // distributions fall at least as fast as these bounds (the discrete Gaussian is
-// subgaussian: Canonne, Kamath and Steinke, corollary 17).
+// subgaussian with its sigma: Canonne, Kamath and Steinke).
 func (n noise) tail(p float64) int64 {
 	scale, _ := new(big.Rat).SetFrac(n.num, n.den).Float64()
 	log := math.Log(1 / p)

@@ -148,7 +148,7 @@ func TestBound(t *testing.T) {
 func TestSensitivity(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	measures := []Measure{{Kind: Count, Value: -1}, {Kind: Subjects}, {Kind: Sum, Lower: -3, Upper: 7}, {Kind: Spread, Lower: -3, Upper: 7},
-		{Kind: Squares, Lower: -3, Upper: 7}}
+		{Kind: Squares, Lower: -3, Upper: 7}, {Kind: Quantile, Lower: -3, Upper: 7, Num: 1, Den: 4}, {Kind: Quantile, Lower: -3, Upper: 7, Num: 1, Den: 2}}
 	reached := make([]bool, len(measures))
 	for range 1200 {
 		q := Question{Rows: 1 + r.IntN(4), Measures: measures, Keys: []Key{{Domain: [][]byte{[]byte("a"), []byte("b"), []byte("c")}}}}
@@ -175,6 +175,10 @@ func TestSensitivity(t *testing.T) {
 			sum, squares := new(big.Int), new(big.Int)
 			for g := range a {
 				x, y := exact(t, a[g], m), exact(t, b[g], m)
+				if m.Kind == Quantile { // what its comparisons look at
+					at := int64(r.IntN(12) - 4)
+					x, y = m.score(a[g].sorted(m), at), m.score(b[g].sorted(m), at)
+				}
 				d := new(big.Int).Abs(x.Sub(x, y))
 				sum.Add(sum, d)
 				squares.Add(squares, new(big.Int).Mul(d, d))
@@ -326,6 +330,29 @@ func TestUnknownGroups(t *testing.T) {
 	q.Cost = free
 	if got := show(told(t, q, append(rows, Row{Subject: "n", Keys: [][]byte{nil}}))); got != "large [60]\n" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestTail: draws are beyond a tail no more often than it says, by the exact sums.
+func TestTail(t *testing.T) {
+	for _, n := range []noise{{Gaussian, big.NewInt(1), big.NewInt(3)}, {Gaussian, big.NewInt(20), big.NewInt(1)}, {Gaussian, big.NewInt(5000), big.NewInt(7)},
+		{Laplace, big.NewInt(1), big.NewInt(2)}, {Laplace, big.NewInt(9), big.NewInt(1)}, {Laplace, big.NewInt(300), big.NewInt(7)}} {
+		parameter, _ := new(big.Rat).SetFrac(n.num, n.den).Float64()
+		weight := laplaceWeight(parameter)
+		if n.mechanism == Gaussian {
+			weight = gaussianWeight(parameter)
+		}
+		for _, p := range []float64{0.1, 1e-3, 1e-9, 1e-15} {
+			above, all, from := 0.0, 0.0, n.tail(p)
+			for x := int64(-100_000); x <= 100_000; x++ {
+				if all += weight(x); x >= from {
+					above += weight(x)
+				}
+			}
+			if above/all > p || n.mechanism == Laplace && above/all < p/100 {
+				t.Errorf("%s %.2f: beyond %d with probability %.3g, and it should be about %.3g", n.mechanism, parameter, from, above/all, p)
+			}
+		}
 	}
 }
 
