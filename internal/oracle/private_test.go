@@ -30,7 +30,7 @@ func TestPrivate(t *testing.T) {
 	owner := connect(t, i.Target)
 	for _, sql := range []string{
 		"CREATE TYPE urgency AS ENUM ('cnryschemalow', 'cnryschemahigh')",
-		"CREATE TABLE precise (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, patient text, ward varchar(20), urgency urgency, admitted date, cost numeric(10,2), age int, weight float8, note text)",
+		"CREATE TABLE precise (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, patient text, ward varchar(20), urgency urgency, admitted date, cost numeric(10,2), age int, weight float8, note text, decade int GENERATED ALWAYS AS (age / 10) STORED)",
 		`INSERT INTO precise (patient, ward, urgency, admitted, cost, age, weight, note) SELECT 'cnrypatient' || n, CASE n % 3 WHEN 0 THEN 'east' ELSE 'west' END,
 			CASE WHEN n % 4 = 0 THEN 'cnryschemalow' ELSE 'cnryschemahigh' END::urgency, DATE '2024-01-01' + n % 5, n * 1.37, n % 90, 50 + n % 40 * 0.5, 'cnrynote' || n FROM generate_series(1, 300) n`,
 		"INSERT INTO precise (patient, ward, age) VALUES ('cnrypatientodd', 'cnrysecretward', 33), (NULL, 'east', 1), ('cnrypatient2', 'west', NULL)",
@@ -87,6 +87,7 @@ func nearTruth(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
 			truth: "SELECT upper(ward) AS w, round(avg(age), 0) r, sum(cost) / count(*), 'per ' || ward, count(*) > 3, to_char(0 * count(*), '999') FROM precise WHERE note LIKE 'cnryn%' AND" + only + " GROUP BY ward HAVING count(*) > 20 ORDER BY -count(*)"},
 		{ask: "SELECT ward, count(*) FROM precise GROUP BY ward ORDER BY 2 DESC LIMIT $1", truth: "SELECT ward, count(*) FROM precise WHERE" + only + " GROUP BY ward ORDER BY 2 DESC LIMIT $1",
 			call: oracle.Call{Params: [][]byte{[]byte("1")}}},
+		{ask: "SELECT decade * 10 AS age, count(*) FROM precise GROUP BY decade ORDER BY decade", truth: "SELECT decade * 10 AS age, count(*) FROM precise WHERE patient IS NOT NULL AND decade IS NOT NULL GROUP BY decade ORDER BY decade"},
 		{ask: "SELECT count(*) FROM precise WHERE weight > 1e6", truth: "SELECT 0::bigint AS count"},
 	} {
 		for _, binary := range []bool{false, true} {
