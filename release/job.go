@@ -2,16 +2,10 @@ package release
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +17,6 @@ import (
 	"github.com/clarus-project/clarus/policy"
 	"github.com/clarus-project/clarus/publish/living"
 	"github.com/clarus-project/clarus/publish/table"
-	"github.com/clarus-project/clarus/secret"
 	"github.com/clarus-project/clarus/sqlast"
 )
 
@@ -175,13 +168,7 @@ func (j *job) load(ctx context.Context, original *description) error {
 	if j.release != nil && slices.Equal(j.columns, original.names) {
 		return nil
 	}
-	open := func(name string) (io.ReadCloser, error) {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(j.published.Directory, name)
-		}
-		return os.Open(name)
-	}
-	r, err := living.Load(j.published.Policy, original.names, open, j.store(ctx), living.Options{})
+	r, err := living.Load(j.published.Policy, original.names, j.open, j.store(ctx), living.Options{})
 	if err != nil {
 		return err
 	}
@@ -195,18 +182,20 @@ func (j *job) make(ctx context.Context, c *pgwire.Simple, original *description)
 	for _, t := range []struct {
 		name Name
 		defs func() []string
-	}{{j.name, func() []string { return j.definitions(original) }}, {j.log, logColumns}} {
+	}{{j.log, logColumns}, {j.name, func() []string { return j.definitions(original) }}} {
 		made, err := j.db.Made(ctx, t.name.Schema, t.name.Table)
 		if err != nil {
 			return err
 		}
+		defs := t.defs()
 		if made {
-			continue
+			err = j.refit(c, t.name, defs)
+		} else {
+			err = first(
+				func() error { return exec(c, "CREATE SCHEMA IF NOT EXISTS "+sqlast.Quote(t.name.Schema)) },
+				func() error { return exec(c, "CREATE TABLE "+t.name.SQL()+" ("+strings.Join(defs, ", ")+")") },
+			)
 		}
-		err = first(
-			func() error { return exec(c, "CREATE SCHEMA IF NOT EXISTS "+sqlast.Quote(t.name.Schema)) },
-			func() error { return exec(c, "CREATE TABLE "+t.name.SQL()+" ("+strings.Join(t.defs(), ", ")+")") },
-		)
 		if err != nil {
 			return err
 		}
@@ -233,6 +222,26 @@ func (j *job) make(ctx context.Context, c *pgwire.Simple, original *description)
 		}
 	}
 	return nil
+}
+
+// refit makes a table anew whose columns are not those that it should have: the
+// original's have other types. Before, it is noted that nothing is shown.
+func (j *job) refit(c *pgwire.Simple, name Name, defs []string) error {
+	is, err := describe(c, name)
+	if err != nil {
+		return err
+	}
+	for i, n := range is.names {
+		is.names[i] = sqlast.Quote(n) + " " + is.types[n]
+	}
+	if name == j.log || slices.Equal(is.names, defs) {
+		return nil
+	}
+	return first(
+		func() error { return exec(c, "DELETE FROM "+j.log.SQL()+" WHERE name = "+sqlast.Literal(j.name.Table)) },
+		func() error { return exec(c, "DROP TABLE "+name.SQL()) },
+		func() error { return exec(c, "CREATE TABLE "+name.SQL()+" ("+strings.Join(defs, ", ")+")") },
+	)
 }
 
 // definitions are the release's columns.
@@ -326,38 +335,4 @@ func (j *job) table() (t *table.Table, classes int, err error) {
 	}
 	t.Rows = len(rows)
 	return t, classes, nil
-}
-
-// store is where the state is kept: sealed, on this side.
-func (j *job) store(ctx context.Context) living.Store {
-	of := secret.Fields([]byte(j.db.Name), binary.BigEndian.AppendUint32(nil, j.db.Number), []byte(j.original.Schema), []byte(j.original.Table))
-	sum := sha256.Sum256(of)
-	return sealedStore{context.WithoutCancel(ctx), j.db, string(of), living.File(filepath.Join(j.db.State, hex.EncodeToString(sum[:16])+".sealed"))}
-}
-
-// A sealedStore keeps a state in a file that only this Clarus can read.
-type sealedStore struct {
-	ctx  context.Context
-	db   *Database
-	name string
-	file living.File
-}
-
-func (s sealedStore) Save(state []byte) error {
-	sealed, err := s.db.Seal(s.ctx, s.name, state)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(string(s.file)), 0o700); err != nil {
-		return err
-	}
-	return s.file.Save(sealed)
-}
-
-func (s sealedStore) Load() ([]byte, error) {
-	sealed, err := s.file.Load()
-	if err != nil || sealed == nil {
-		return nil, err
-	}
-	return s.db.Open(s.ctx, s.name, sealed)
 }

@@ -94,7 +94,7 @@ func (s *Session) mayWrite(tables ...*catalog.Table) error {
 }
 
 // mayChange refuses a change of the schema that makes a table with a release's
-// name, or changes what a provider holds of a release. One that the policy does
+// name, or changes what a provider holds of a release or lets in. One that the policy does
 // not have any more may go.
 func (s *Session) mayChange(before, after *catalog.Catalog) error {
 	if s.keeper {
@@ -112,7 +112,8 @@ func (s *Session) mayChange(before, after *catalog.Catalog) error {
 	}
 	for _, t := range after.Tables {
 		old := find(before, t.ID)
-		same := old != nil && old.Schema == t.Schema && old.Name == t.Name && old.Generation == t.Generation
+		same := old != nil && old.Schema == t.Schema && old.Name == t.Name && old.Generation == t.Generation &&
+			len(old.Relation.Constraints) == len(t.Relation.Constraints) && old.Relation.RowSecurity == t.Relation.RowSecurity
 		if (t.Release || s.db.Policy.IsRelease(t.Schema, t.Name)) && !same {
 			return refuse(t)
 		}

@@ -27,7 +27,10 @@ func (w *World) Releasing(ctx context.Context, name, policyFile string, files ..
 				return err
 			}
 		}
-		if err := w.watched(ctx, i); err != nil {
+		if err := w.provide(ctx, i, "fsync=off"); err != nil {
+			return err
+		}
+		if err := i.relay(); err != nil {
 			return err
 		}
 		i.Second, err = startCluster(ctx, w.template, filepath.Join(w.dir, i.Name+"-second"), "log_statement=all", "log_parameter_max_length=-1", "fsync=off")
