@@ -127,7 +127,9 @@ func (j *Job) load(ctx context.Context) error {
 	var loads []twin.Load
 	for _, r := range j.fetched {
 		r.Rows = slices.DeleteFunc(r.Rows, func(row Row) bool { return j.skipped[row.ID] })
-		loads = append(loads, load(r))
+		l := load(r)
+		l.Ordered = j.Plan.Effects() && r.pages()
+		loads = append(loads, l)
 	}
 	for _, t := range j.Plan.Empty {
 		loads = append(loads, twin.Load{OID: t.Relation.OID, Table: logical(t)})
@@ -191,6 +193,20 @@ func load(r *Rows) twin.Load {
 	}
 	l.Rows = &encoder{rows: r.Rows, keep: keep, buf: slices.Clone(copyHeader)}
 	return l
+}
+
+// pages reports whether rows may need more than one page on the twin, where a
+// value can be some times as long as it is here.
+func (r *Rows) pages() bool {
+	const few = 600 // bytes
+	n := 0
+	for i := 0; i < len(r.Rows) && n <= few; i++ {
+		n += 32
+		for _, v := range r.Rows[i].Values {
+			n += len(v)
+		}
+	}
+	return n > few && len(r.Rows) > 1
 }
 
 // encoder reads rows as binary COPY.

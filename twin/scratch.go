@@ -325,6 +325,9 @@ type Load struct {
 	Into  string // Table with the columns that Rows holds
 	Rows  io.Reader
 	Big   bool // worth an ANALYZE
+	// Ordered has Positions tell the rows in the order of the load. Without it,
+	// rows that are short may come to lie where longer ones before them had no room.
+	Ordered bool
 	// Unchecked loads the rows past the table's CHECK constraints: they call
 	// functions that may need rows which are not loaded yet.
 	Unchecked bool
@@ -365,7 +368,37 @@ func (s *Scratch) Fill(loads []Load, all map[uint32]string) error {
 
 // Add loads tables beside those that Fill has loaded.
 func (s *Scratch) Add(loads []Load) error {
-	var analyze []string
+	var analyze, ordered []string
+	for _, l := range loads {
+		if l.Ordered {
+			ordered = append(ordered, l.Table)
+		}
+		if l.Big {
+			analyze = append(analyze, "ANALYZE "+l.Table)
+		}
+	}
+	if err := s.addAll(loads, ordered); err != nil {
+		return err
+	}
+	return s.loader.Do(analyze...)
+}
+
+// addAll loads tables. COPY into a table that was emptied in the same transaction
+// writes at its end only, whatever room is left in pages before.
+func (s *Scratch) addAll(loads []Load, ordered []string) (err error) {
+	if len(ordered) > 0 {
+		if err := s.loader.Do("BEGIN", "TRUNCATE "+strings.Join(ordered, ", ")+" CASCADE"); err != nil {
+			_ = s.loader.Do("ROLLBACK")
+			return err
+		}
+		defer func() {
+			if err != nil {
+				_ = s.loader.Do("ROLLBACK")
+				return
+			}
+			err = s.loader.Do("COMMIT")
+		}()
+	}
 	for _, l := range loads {
 		if l.Rows == nil {
 			continue
@@ -374,11 +407,8 @@ func (s *Scratch) Add(loads []Load) error {
 		if err := s.load(l); err != nil {
 			return err
 		}
-		if l.Big {
-			analyze = append(analyze, "ANALYZE "+l.Table)
-		}
 	}
-	return s.loader.Do(analyze...)
+	return nil
 }
 
 // touchedMost is how many statements may leave dead rows in tables before
