@@ -151,6 +151,7 @@ func TestOracle(t *testing.T) {
 			t.Run("pgbench", func(t *testing.T) { testPgbench(t, target) })
 			t.Run("queue", func(t *testing.T) { testQueue(t, target) })
 			t.Run("transfer", func(t *testing.T) { testTransfer(t, target) })
+			t.Run("races", func(t *testing.T) { testRaces(t, target) })
 			if instance != nil {
 				t.Run("canary", func(t *testing.T) { testCanary(t, policy, instance) })
 			}
