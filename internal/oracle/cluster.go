@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -168,13 +169,17 @@ func (c *Cluster) ready(ctx context.Context) error {
 	}
 }
 
-func freePort() (uint16, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// freePort returns a port at which nobody listens, below those that systems
+// give to outgoing connections: what is started there again finds it free.
+func freePort() (port uint16, err error) {
+	for range 100 {
+		port = uint16(20000 + rand.IntN(12000))
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return uint16(l.Addr().(*net.TCPAddr).Port), nil
+	return 0, err
 }
 
 // Super connects as the superuser.

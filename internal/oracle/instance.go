@@ -52,7 +52,7 @@ type Instance struct {
 const ready = 60 * time.Second
 
 const configuration = `version: 1
-listen: {postgres: 127.0.0.1:0, tls: %s}
+listen: {postgres: 127.0.0.1:%d, tls: %s}
 users: {app: {password-env: APP_PASSWORD, owner: true}, report: {password-env: REPORT_PASSWORD}%s}
 databases: {app: {policy: policy.yaml, default-provider: cloud-a}}
 created-databases: {policy: policy.yaml, default-provider: cloud-a}
@@ -249,13 +249,16 @@ func (w *World) TwoClouds(ctx context.Context, name, policyFile string) (*Instan
 	})
 }
 
-func (i *Instance) configure(policy []byte) error {
+func (i *Instance) configure(policy []byte) (err error) {
+	if i.Port, err = freePort(); err != nil {
+		return err
+	}
 	second := i.second
 	if second == "" {
 		second = i.address
 	}
 	for file, content := range map[string][]byte{
-		"clarus.yaml": fmt.Appendf(nil, configuration, i.tls[0], i.users, i.address, i.tls[1], second, i.tls[1], i.audit, i.twin(), i.limits), "policy.yaml": policy,
+		"clarus.yaml": fmt.Appendf(nil, configuration, i.Port, i.tls[0], i.users, i.address, i.tls[1], second, i.tls[1], i.audit, i.twin(), i.limits), "policy.yaml": policy,
 	} {
 		if err := os.WriteFile(filepath.Join(i.Dir, file), content, 0o600); err != nil {
 			return err

@@ -66,15 +66,6 @@ func (i *Instance) Stacks() string {
 
 // restart kills the proxy and starts it again on the same port.
 func (i *Instance) restart() error {
-	config := filepath.Join(i.Dir, "clarus.yaml")
-	text, err := os.ReadFile(config)
-	if err != nil {
-		return err
-	}
-	text = bytes.Replace(text, []byte("127.0.0.1:0,"), fmt.Appendf(nil, "127.0.0.1:%d,", i.Port), 1)
-	if err := os.WriteFile(config, text, 0o600); err != nil {
-		return err
-	}
 	_ = i.cmd.Process.Kill()
 	<-i.exited
 	return i.Restart()
@@ -105,7 +96,12 @@ func (i *Instance) Clone(name string) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(config, bytes.ReplaceAll(text, []byte(i.twin()), []byte(c.twin())), 0o600); err != nil {
+	if c.Port, err = freePort(); err != nil {
+		return nil, err
+	}
+	text = bytes.ReplaceAll(text, []byte(i.twin()), []byte(c.twin()))
+	text = bytes.Replace(text, fmt.Appendf(nil, "127.0.0.1:%d,", i.Port), fmt.Appendf(nil, "127.0.0.1:%d,", c.Port), 1)
+	if err := os.WriteFile(config, text, 0o600); err != nil {
 		return nil, err
 	}
 	return c, c.Restart()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,12 +31,6 @@ func TestMain(m *testing.M) {
 	}
 	world = w
 	code := m.Run()
-	if *record {
-		if err := writeOpen(); err != nil {
-			fmt.Fprintln(os.Stderr, "oracle:", err)
-			code = 1
-		}
-	}
 	if err := stageDone(); err != nil {
 		fmt.Fprintln(os.Stderr, "oracle:", err)
 		code = 1
@@ -138,6 +131,7 @@ func unvaried(s *oracle.Script, replies []oracle.Reply) (*oracle.Script, []oracl
 func TestOracle(t *testing.T) {
 	for policy := range strings.SplitSeq(*under, ",") {
 		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
 			target, instance := world.Self, (*oracle.Instance)(nil)
 			if policy != "self" {
 				instance = start(t, policy)
@@ -195,26 +189,12 @@ func compare(t *testing.T, s *oracle.Script, policy string, target *oracle.Targe
 		} else if differ {
 			continue
 		}
-		place := fmt.Sprintf("%s:%d: %s", s.Path, sec.Line, firstLine(sec.SQL))
-		key := fmt.Sprintf("%s %s: %s", policy, name(s), firstLine(sec.SQL))
-		switch {
-		case wrong == "":
-		case *record:
-			recorded = append(recorded, key)
-		case open[key]:
-			open[key+differs] = true
-			t.Logf("open: %s\n%s", place, wrong)
-		default:
-			t.Errorf("%s\n%s", place, wrong)
+		if wrong != "" {
+			t.Errorf("%s:%d: %s\n%s", s.Path, sec.Line, firstLine(sec.SQL), wrong)
 		}
 	}
 	if policy == "equality" {
 		comparePlans(t, s, target)
-	}
-	for key := range open {
-		if strings.HasPrefix(key, policy+" "+name(s)+": ") && !strings.HasSuffix(key, differs) && !open[key+differs] && !*record {
-			t.Errorf("%s: answers like plain PostgreSQL now: take it out of %s", key, openFile)
-		}
 	}
 }
 
@@ -237,40 +217,6 @@ func comparePlans(t *testing.T, s *oracle.Script, target *oracle.Target) {
 			t.Errorf("%s:%d: %s\n%s, not %s: %s", s.Path, sec.Line, firstLine(sec.SQL), got, want, list[0].Rows[1][0])
 		}
 	}
-}
-
-// openFile lists, by policy, script and first line, the sections whose answer
-// through Clarus is not plain PostgreSQL's: shapes that docs/limits.md names as
-// refused, and what then differs because the refused statement left nothing
-// behind. A section that is not listed must be equal, and of those listed under
-// one key at least one must not.
-const openFile = "testdata/open.txt"
-
-// differs marks the key of a listed section that was seen to differ.
-const differs = "\x00differs"
-
-var (
-	record   = flag.Bool("record-open", false, "write the sections that differ to "+openFile)
-	open     = readOpen()
-	recorded []string
-)
-
-func readOpen() map[string]bool {
-	text, _ := os.ReadFile(openFile)
-	list := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSuffix(line, "\n"); line != "" && !strings.HasPrefix(line, "#") {
-			list[line] = true
-		}
-	}
-	return list
-}
-
-func writeOpen() error {
-	head := "# Sections that differ from plain PostgreSQL (see openFile in oracle_test.go); written by -record-open.\n"
-	slices.Sort(recorded)
-	recorded = slices.Compact(recorded)
-	return os.WriteFile(openFile, []byte(head+strings.Join(recorded, "\n")+"\n"), 0o644)
 }
 
 func firstLine(s string) string {

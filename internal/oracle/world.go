@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/clarus-project/clarus/pgwire"
 )
@@ -40,6 +41,7 @@ type World struct {
 
 	dir      string
 	template string
+	building sync.Mutex
 	binary   string
 	plain    *Cluster
 	types    builtins
@@ -102,6 +104,8 @@ func (w *World) Close() error {
 
 // build builds the program, once.
 func (w *World) build(ctx context.Context) (string, error) {
+	w.building.Lock()
+	defer w.building.Unlock()
 	if w.binary != "" {
 		return w.binary, nil
 	}
