@@ -46,12 +46,13 @@ func (s *Session) query(ctx context.Context, sql string) error {
 			return err
 		}
 		p, err := s.prepare(ctx, st, nil)
+		if err == nil && len(p.params) > 0 || state(err) == "42P18" { // the twin looks for the types of parameters
+			if name, at := st.FirstParameter(); name != "" {
+				return &pgwire.ServerError{Severity: "ERROR", Code: "42P02", Message: "there is no parameter " + name, Position: at}
+			}
+		}
 		if err != nil {
 			return s.refused(ctx, st, err)
-		}
-		if len(p.params) > 0 {
-			name, at := st.FirstParameter()
-			return &pgwire.ServerError{Severity: "ERROR", Code: "42P02", Message: "there is no parameter " + name, Position: at}
 		}
 		if len(list) == 1 {
 			s.remember(ctx, p, nil)

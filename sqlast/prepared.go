@@ -50,14 +50,14 @@ func allConstant(list []*pg.Node) bool {
 func (s *Statement) FirstParameter() (name string, at int) {
 	scan, err := pg.Scan(s.Text)
 	if err != nil {
-		return "$1", 0
+		return "", 0
 	}
 	for _, t := range scan.Tokens {
 		if t.Token == pg.Token_PARAM {
 			return s.Text[t.Start:t.End], s.Offset + utf8.RuneCountInString(s.Text[:t.Start]) + 1
 		}
 	}
-	return "$1", 0
+	return "", 0
 }
 
 // after returns the statement behind the first of a keyword, which must be a

@@ -250,6 +250,7 @@ func (w *World) TwoClouds(ctx context.Context, name, policyFile string) (*Instan
 }
 
 func (i *Instance) configure(policy []byte) (err error) {
+	i.Host = "127.0.0.1"
 	if i.Port, err = freePort(); err != nil {
 		return err
 	}
@@ -267,23 +268,11 @@ func (i *Instance) configure(policy []byte) (err error) {
 	return nil
 }
 
-// start starts the program and learns its address.
+// start starts the program.
 func (i *Instance) start(cmd *exec.Cmd) error {
 	i.cmd = cmd
 	i.prepare(cmd)
-	address, err := i.launch()
-	if err != nil {
-		return err
-	}
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return err
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err == nil && i.Port != uint16(n) {
-		i.Target.Host, i.Target.Port = host, uint16(n)
-	}
-	return err
+	return i.launch()
 }
 
 // prepare gives a command of the program its directory and environment.
@@ -308,30 +297,30 @@ func (i *Instance) Command(ctx context.Context, args ...string) (string, int, er
 // twin is the directory of the logical twin.
 func (i *Instance) twin() string { return i.twinDir }
 
-// launch starts the program and returns the address in its ready line.
-func (i *Instance) launch() (string, error) {
+// launch starts the program and waits for its ready line.
+func (i *Instance) launch() error {
 	stderr, err := i.cmd.StderrPipe()
 	if err != nil {
-		return "", err
+		return err
 	}
 	log, err := os.Create(i.Log)
 	if err != nil {
-		return "", err
+		return err
 	}
 	i.cmd.Stdout = log
 	if err := i.cmd.Start(); err != nil {
-		return "", errors.Join(err, log.Close())
+		return errors.Join(err, log.Close())
 	}
-	address := make(chan string, 1)
+	listens := make(chan struct{}, 1)
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		lines := bufio.NewReader(stderr)
 		for {
 			line, err := lines.ReadBytes('\n')
 			_, _ = log.Write(line)
-			if _, a, ok := bytes.Cut(line, []byte("clarus: listening on postgres ")); ok {
+			if bytes.HasPrefix(line, []byte("clarus: listening on postgres ")) {
 				select {
-				case address <- string(bytes.TrimSpace(a)):
+				case listens <- struct{}{}:
 				default:
 				}
 			}
@@ -346,14 +335,14 @@ func (i *Instance) launch() (string, error) {
 		close(i.exited)
 	}()
 	select {
-	case a := <-address:
-		return a, nil
+	case <-listens:
+		return nil
 	case <-i.exited:
 		text, _ := os.ReadFile(i.Log)
-		return "", fmt.Errorf("clarus ended: %w\n%s", i.err, text)
+		return fmt.Errorf("clarus ended: %w\n%s", i.err, text)
 	case <-time.After(ready):
 		text, _ := os.ReadFile(i.Log)
-		return "", fmt.Errorf("clarus was not ready after %v\n%s", ready, text)
+		return fmt.Errorf("clarus was not ready after %v\n%s", ready, text)
 	}
 }
 

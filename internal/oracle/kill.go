@@ -96,6 +96,7 @@ func (i *Instance) Clone(name string) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Host = i.Host
 	if c.Port, err = freePort(); err != nil {
 		return nil, err
 	}
