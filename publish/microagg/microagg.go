@@ -61,6 +61,7 @@ func (d *Data) Standardise() {
 // distance is the square of the Euclidean distance.
 func distance(a, b []float64) float64 {
 	d := 0.0
+	b = b[:len(a)]
 	for i, x := range a {
 		y := x - b[i]
 		d += y * y

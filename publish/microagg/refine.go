@@ -38,6 +38,11 @@ type pool struct {
 	center  [][]float64
 	sse     []float64
 	near    []measured
+	clock   int       // counts changes
+	changed []int     // of each class: when it last changed
+	looked  []int     // when its records last looked for a better place
+	left    []int     // when it was last tried to dissolve
+	around  [][]int32 // the classes that its records looked at
 }
 
 func newPool(d *Data, k int, rng *rand.Rand) *pool { return &pool{d: d, k: k, rng: rng} }
@@ -46,12 +51,15 @@ func (p *pool) add(rows []int32) int {
 	p.members = append(p.members, slices.Clone(rows))
 	p.center = append(p.center, make([]float64, p.d.Width))
 	p.sse = append(p.sse, 0)
+	p.changed, p.looked, p.left, p.around = append(p.changed, 0), append(p.looked, -1), append(p.left, -1), append(p.around, nil)
 	p.settle(len(p.members) - 1)
 	return len(p.members) - 1
 }
 
 // settle computes a class's mean and error anew.
 func (p *pool) settle(c int) {
+	p.clock++
+	p.changed[c] = p.clock
 	if len(p.members[c]) == 0 {
 		p.sse[c] = 0
 		return
@@ -84,11 +92,17 @@ func (p *pool) improve(passes int) {
 	for range passes {
 		before := p.total()
 		for c := range p.members {
-			p.each(c)
+			if !p.quiet(c, p.looked[c]) {
+				p.looked[c] = p.clock
+				p.each(c)
+			}
 		}
 		for c := range p.members {
-			p.dissolve(c)
-			p.split(c)
+			if !p.quiet(c, p.left[c]) {
+				p.left[c] = p.clock
+				p.dissolve(c)
+				p.split(c)
+			}
 		}
 		if before-p.total() < least {
 			return
@@ -96,29 +110,43 @@ func (p *pool) improve(passes int) {
 	}
 }
 
+// quiet reports whether neither a class nor those around it have changed since: what gained
+// nothing then gains nothing now.
+func (p *pool) quiet(c, since int) bool {
+	if since < p.changed[c] {
+		return false
+	}
+	for _, o := range p.around[c] {
+		if since < p.changed[o] {
+			return false
+		}
+	}
+	return true
+}
+
 // swapped is the number of nearest classes that a record may swap into.
 const swapped = 6
 
 // each moves or swaps every record of class c where that gains most.
 func (p *pool) each(c int) {
+	p.around[c] = p.around[c][:0]
 	for i := 0; i < len(p.members[c]); i++ {
 		x := p.d.Row(p.members[c][i])
 		n := float64(len(p.members[c]))
-		p.rank(x, c)
+		cost, cheapest := p.closest(x, c)
 		if len(p.near) == 0 {
 			return
 		}
 		best, to, with := least, -1, -1
 		if len(p.members[c]) > p.k {
-			saved := n / (n - 1) * distance(x, p.center[c])
-			for _, o := range p.near {
-				m := float64(len(p.members[o.at]))
-				if g := saved - m/(m+1)*o.distance; g > best {
-					best, to = g, int(o.at)
-				}
+			if g := n/(n-1)*distance(x, p.center[c]) - cost; g > best {
+				best, to = g, cheapest
 			}
 		}
-		for _, o := range p.near[:min(swapped, len(p.near))] {
+		for _, o := range p.near {
+			if !slices.Contains(p.around[c], o.at) {
+				p.around[c] = append(p.around[c], o.at)
+			}
 			for j, y := range p.members[o.at] {
 				if g := p.swapGain(c, int(o.at), x, p.d.Row(y)); g > best {
 					best, to, with = g, int(o.at), j
@@ -141,7 +169,39 @@ func (p *pool) each(c int) {
 	}
 }
 
-// rank lists the other classes, those nearest to a point first.
+// closest lists the few other classes nearest to a point, the nearest first, and returns which one a
+// record there is cheapest to add to.
+func (p *pool) closest(x []float64, but int) (cost float64, cheapest int) {
+	p.near = p.near[:0]
+	cost, cheapest = math.Inf(1), -1
+	worst := math.Inf(1)
+	for o, rows := range p.members {
+		if o == but || len(rows) == 0 {
+			continue
+		}
+		d := distance(x, p.center[o])
+		if m := float64(len(rows)); m/(m+1)*d < cost {
+			cost, cheapest = m/(m+1)*d, o
+		}
+		if d >= worst {
+			continue
+		}
+		if len(p.near) < swapped {
+			p.near = append(p.near, measured{})
+		}
+		j := len(p.near) - 1
+		for ; j > 0 && d < p.near[j-1].distance; j-- {
+			p.near[j] = p.near[j-1]
+		}
+		p.near[j] = measured{d, int32(o)}
+		if len(p.near) == swapped {
+			worst = p.near[swapped-1].distance
+		}
+	}
+	return cost, cheapest
+}
+
+// rank lists the other classes with their distance from a point.
 func (p *pool) rank(x []float64, but int) {
 	p.near = p.near[:0]
 	for o := range p.members {
@@ -149,7 +209,6 @@ func (p *pool) rank(x []float64, but int) {
 			p.near = append(p.near, measured{distance(x, p.center[o]), int32(o)})
 		}
 	}
-	nearest(p.near, min(swapped, len(p.near)))
 }
 
 // swapGain is what exchanging x of class a with y of class b saves.
@@ -158,7 +217,8 @@ func (p *pool) swapGain(a, b int, x, y []float64) float64 {
 	// A class's error is its sum of squares less n times its mean's square.
 	w := 1/n + 1/m
 	g := 0.0
-	s, t := p.center[a], p.center[b]
+	s, t := p.center[a][:len(x)], p.center[b][:len(x)]
+	y = y[:len(x)]
 	for i, u := range x {
 		e := y[i] - u
 		g += e * (2*(s[i]-t[i]) + w*e)
