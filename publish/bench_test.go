@@ -32,14 +32,22 @@ func TestPublishBench(t *testing.T) {
 	a := loadAdult(t)
 	var rows strings.Builder
 	rows.WriteString("| table | model | loss (LM) | by anon-score | rows suppressed | aim | ARX | CPU | memory |\n|---|---|--:|--:|--:|--:|---|--:|--:|\n")
-	aims := append(adultTargets[:len(adultTargets):len(adultTargets)], adultTarget{"k=5", 5, nil, 0.014, ".0814, 71 s, 1 GB"})
+	aims := append(adultTargets[:len(adultTargets):len(adultTargets)], adultTarget{"k=5", 5, nil, 0.014, ".0814, 71 s, 1 GB"}, adultTarget{"k=5, occupation t=0.2", 5, t2, 0, ""})
+	var million *adult // made when it is needed: a child's memory counts what its parent had
 	for i, target := range aims {
 		data, name := a, "Adult, 30,162 rows"
-		if i == len(adultTargets) {
-			data, name = a.scaled(1_000_000), "the same scaled up, 1,000,000 rows"
+		if i >= len(adultTargets) {
+			if million == nil {
+				million = a.scaled(1_000_000)
+			}
+			data, name = million, "the same scaled up, 1,000,000 rows"
 		}
 		m := measure(t, program, dir, data, target)
-		fmt.Fprintf(&rows, "| %s | %s | %.4f | %s | %d | %.4f | %s | %.2f s | %d MB |\n", name, target.name, m.loss, m.judged, m.suppressed, target.loss, target.arx, m.cpu, m.memory)
+		aim := ""
+		if target.loss > 0 {
+			aim = fmt.Sprintf("%.4f", target.loss)
+		}
+		fmt.Fprintf(&rows, "| %s | %s | %.4f | %s | %d | %s | %s | %.2f s | %d MB |\n", name, target.name, m.loss, m.judged, m.suppressed, aim, target.arx, m.cpu, m.memory)
 	}
 	t.Log("\n" + rows.String())
 	if a.real {

@@ -8,7 +8,8 @@ import "slices"
 type index struct {
 	point func(i int32) []float64
 	trees []*tree
-	tree  map[int32]*tree // of each point that is there
+	tree  []*tree // of each point: where it is; nil: it is not there
+	slot  []int32 // of each point: its place there
 }
 
 // leafSize is how many points a tree does not divide.
@@ -19,7 +20,7 @@ const leafSize = 8
 const patience = 1024
 
 func newIndex(n int, point func(i int32) []float64) *index {
-	x := &index{point: point, tree: make(map[int32]*tree, n)}
+	x := &index{point: point}
 	all := make([]int32, n)
 	for i := range all {
 		all[i] = int32(i)
@@ -30,11 +31,14 @@ func newIndex(n int, point func(i int32) []float64) *index {
 
 // plant makes a tree of points.
 func (x *index) plant(points []int32) {
-	t := &tree{points: points, slot: make(map[int32]int32, len(points))}
+	t := &tree{points: points}
 	t.build(x.point, 0, len(points))
+	if n := int(slices.Max(points)) + 1; n > len(x.tree) {
+		x.tree = append(x.tree, make([]*tree, n-len(x.tree))...)
+		x.slot = append(x.slot, make([]int32, n-len(x.slot))...)
+	}
 	for i, p := range points {
-		t.slot[p] = int32(i)
-		x.tree[p] = t
+		x.tree[p], x.slot[p] = t, int32(i)
 	}
 	x.trees = append(x.trees, t)
 }
@@ -59,8 +63,8 @@ func (x *index) insert(p int32) {
 
 // remove takes a point out.
 func (x *index) remove(p int32) {
-	x.tree[p].remove(p)
-	delete(x.tree, p)
+	x.tree[p].remove(x.slot[p])
+	x.tree[p] = nil
 }
 
 // nearest returns the point nearest to another place, -1 if there is none.
@@ -76,7 +80,6 @@ func (x *index) nearest(to []float64) int32 {
 // A tree divides its points at the median of the coordinate that is widest.
 type tree struct {
 	points []int32
-	slot   map[int32]int32 // of each point: its place in points
 	nodes  []branch
 }
 
@@ -95,10 +98,7 @@ func (t *tree) build(point func(int32) []float64, lo, hi int) int32 {
 	if hi-lo <= leafSize {
 		return me
 	}
-	c, width := widestRange(point, t.points[lo:hi])
-	if width == 0 {
-		return me
-	}
+	c := widest(point, t.points[lo:hi])
 	slices.SortFunc(t.points[lo:hi], func(a, b int32) int {
 		switch x, y := point(a)[c], point(b)[c]; {
 		case x < y:
@@ -116,8 +116,8 @@ func (t *tree) build(point func(int32) []float64, lo, hi int) int32 {
 	return me
 }
 
-// widestRange is the coordinate in which points lie farthest apart.
-func widestRange(point func(int32) []float64, points []int32) (int, float64) {
+// widest is the coordinate in which points lie farthest apart.
+func widest(point func(int32) []float64, points []int32) int {
 	lo, hi := slices.Clone(point(points[0])), slices.Clone(point(points[0]))
 	for _, p := range points {
 		for i, v := range point(p) {
@@ -130,12 +130,10 @@ func widestRange(point func(int32) []float64, points []int32) (int, float64) {
 			best, width = i, hi[i]-lo[i]
 		}
 	}
-	return best, width
+	return best
 }
 
-func (t *tree) remove(p int32) {
-	slot := t.slot[p]
-	delete(t.slot, p)
+func (t *tree) remove(slot int32) {
 	for n := int32(0); ; {
 		b := &t.nodes[n]
 		b.alive--
@@ -160,7 +158,7 @@ type search struct {
 
 func (s *search) look(n int32) {
 	b := &s.tree.nodes[n]
-	if b.alive == 0 || s.left <= 0 {
+	if b.alive == 0 || s.left <= 0 || s.best >= 0 && s.away == 0 {
 		return
 	}
 	if b.left == 0 {
@@ -169,7 +167,7 @@ func (s *search) look(n int32) {
 				continue
 			}
 			s.left--
-			if d := distance(s.to, s.x.point(p)); s.best < 0 || d < s.away || d == s.away && p < s.best {
+			if d := distance(s.to, s.x.point(p)); s.best < 0 || d < s.away {
 				s.best, s.away = p, d
 			}
 		}
@@ -181,7 +179,7 @@ func (s *search) look(n int32) {
 		first, second = second, first
 	}
 	s.look(first)
-	if s.best < 0 || beyond*beyond <= s.away {
+	if s.best < 0 || beyond*beyond < s.away {
 		s.look(second)
 	}
 }
