@@ -32,7 +32,7 @@ func drive(t *testing.T, program string, args ...string) {
 	}
 	for _, policy := range []string{"sealed", "equality"} {
 		t.Run(policy, func(t *testing.T) {
-			i, err := world.Clarus(t.Context(), "driver-"+policy, "testdata/policy-"+policy+".yaml")
+			i, err := world.Clarus(t.Context(), strings.ReplaceAll(t.Name(), "/", "-"), "testdata/policy-"+policy+".yaml")
 			if err != nil {
 				t.Fatal(err)
 			}
