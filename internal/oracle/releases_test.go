@@ -114,6 +114,7 @@ func TestReleases(t *testing.T) {
 	t.Run("killed", func(t *testing.T) { r.testKilled(t, relay.Path()) })
 	t.Run("every", func(t *testing.T) { r.testEvery(t) })
 	t.Run("state lost", func(t *testing.T) { r.testLost(t) })
+	t.Run("withdrawn", func(t *testing.T) { r.testWithdrawn(t) })
 	t.Run("canary", func(t *testing.T) {
 		if err := relay.Close(); err != nil {
 			t.Error(err)
@@ -296,21 +297,34 @@ func (r *releases) testLost(t *testing.T) {
 	if err := os.Rename(state, state+"-away"); err != nil {
 		t.Fatal(err)
 	}
-	weaker := r.publishing(t, "k: 4", "k: 3")
+	r.rewrite(t, "patient.publish.yaml", "k: 4", "k: 3")
 	owner := r.open(t, "app")
 	wantCode(t, owner, "REFRESH MATERIALIZED VIEW release.patient", "XX001")
 	if err := os.Rename(state+"-away", state); err != nil {
 		t.Fatal(err)
 	}
 	wantCode(t, owner, "REFRESH MATERIALIZED VIEW release.patient", "F0000") // it was made with k = 4
-	r.publishing(t, weaker, "k: 4")
+	r.rewrite(t, "patient.publish.yaml", "k: 3", "k: 4")
 	mustRows(t, r.open(t, "app"), "REFRESH MATERIALIZED VIEW release.patient")
 }
 
-// publishing starts Clarus again with other words in the publishing policy.
-func (r *releases) publishing(t *testing.T, old, new string) string {
+// testWithdrawn takes a dataset's release out of the policy: then it may go, and the
+// original stays closed.
+func (r *releases) testWithdrawn(t *testing.T) {
+	r.rewrite(t, "policy.yaml", "published: {at: cloud-b, policy: patient.publish.yaml}", "")
+	owner, analyst := r.open(t, "app"), r.open(t, "analyst")
+	wantCode(t, owner, "REFRESH MATERIALIZED VIEW release.patient", "42809")
+	wantCode(t, owner, "INSERT INTO release.patient VALUES ('a', 'b', 'c', 'd')", "42501")
+	mustRows(t, owner, "DROP TABLE release.patient; DROP TABLE release.releases")
+	mustRows(t, owner, "GRANT SELECT ON patient TO analyst")
+	wantCode(t, analyst, "SELECT count(*) FROM patient", "42501")
+	wantRows(t, r.outside(t), "SELECT count(*) FROM pg_class WHERE relname IN ('patient', 'releases')", "0")
+}
+
+// rewrite starts Clarus again with other words in a file.
+func (r *releases) rewrite(t *testing.T, name, old, new string) {
 	t.Helper()
-	file := filepath.Join(r.Dir, "patient.publish.yaml")
+	file := filepath.Join(r.Dir, name)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -321,7 +335,6 @@ func (r *releases) publishing(t *testing.T, old, new string) string {
 	if err := r.Kill(t.Context(), "proxy", nil); err != nil {
 		t.Fatal(err)
 	}
-	return new
 }
 
 // search looks for the patients' names at the second provider, in the traffic with
