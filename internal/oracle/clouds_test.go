@@ -125,8 +125,11 @@ func testView(t *testing.T, i *oracle.Instance) {
 
 // testOneState has writers count in one row at the first cloud and then, in
 // another transaction, at the second: whoever reads both finds the same
-// number, or one more at the first.
+// number, or one more at the first. The second is far away, so that without
+// the barrier between commits and snapshots they would not.
 func testOneState(t *testing.T, i *oracle.Instance) {
+	i.Far.Delay(20 * time.Millisecond)
+	defer i.Far.Delay(0)
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	defer stop()
 	var work sync.WaitGroup

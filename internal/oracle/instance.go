@@ -31,6 +31,7 @@ type Instance struct {
 	*Target
 	Provider *Cluster
 	Second   *Cluster // a server of its own for cloud-b, or nil
+	Far      *Network // before Second
 	Relay    *canary.Relay
 	Dir      string // configuration, policy, keyring, audit, state, twin
 	Log      string // what Clarus printed
@@ -244,7 +245,10 @@ func (w *World) TwoClouds(ctx context.Context, name, policyFile string) (*Instan
 		if err != nil {
 			return err
 		}
-		i.second = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(i.Second.Port)))
+		if i.Far, err = newNetwork(net.JoinHostPort("127.0.0.1", strconv.Itoa(int(i.Second.Port)))); err != nil {
+			return err
+		}
+		i.second = i.Far.address
 		return i.Second.Admin(ctx, "postgres", "CREATE ROLE clarus LOGIN PASSWORD '"+Password+"'", "CREATE DATABASE second OWNER clarus")
 	})
 }
@@ -402,6 +406,10 @@ func (i *Instance) Stop() error {
 	if i.Provider != nil {
 		err = errors.Join(err, i.Provider.Stop())
 		i.Provider = nil
+	}
+	if i.Far != nil {
+		err = errors.Join(err, i.Far.Close())
+		i.Far = nil
 	}
 	if i.Second != nil {
 		err = errors.Join(err, i.Second.Stop())

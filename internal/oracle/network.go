@@ -2,8 +2,10 @@ package oracle
 
 import (
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
+	"time"
 )
 
 // A Network stands between Clarus and its provider, and fails as networks do.
@@ -15,7 +17,8 @@ type Network struct {
 	changed  sync.Cond // silent became false, or a connection ended
 	listener net.Listener
 	silent   bool
-	left     int // bytes that may still come from the provider; below 0: all
+	late     time.Duration // what goes to the provider is kept for up to so long
+	left     int           // bytes that may still come from the provider; below 0: all
 	conns    map[*net.TCPConn]bool
 	work     sync.WaitGroup
 }
@@ -70,6 +73,13 @@ func (n *Network) CutAfter(bytes int) {
 	n.left = bytes
 }
 
+// Delay keeps what goes to the provider for a random time below most.
+func (n *Network) Delay(most time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.late = most
+}
+
 // cut resets all connections. n.mu is held.
 func (n *Network) cut() {
 	for c := range n.conns {
@@ -107,12 +117,24 @@ func (n *Network) copy(to, from *net.TCPConn, back bool) {
 	buf := make([]byte, 4096)
 	for {
 		read, err := from.Read(buf)
+		if !back {
+			n.keep()
+		}
 		if !n.passes(to, read, back) {
 			return
 		}
 		if _, werr := to.Write(buf[:read]); werr != nil || err != nil {
 			return
 		}
+	}
+}
+
+func (n *Network) keep() {
+	n.mu.Lock()
+	late := n.late
+	n.mu.Unlock()
+	if late > 0 {
+		time.Sleep(rand.N(late))
 	}
 }
 
