@@ -18,10 +18,8 @@ import (
 	"github.com/clarus-project/clarus/twin"
 )
 
-// Measured runs what a private question asks of the twin, and returns the rows that
-// it is about. They are for noise, and nobody else's to see: an error that the twin
-// raises is told without its words.
-func (j *Job) Measured(ctx context.Context, q *plan.PrivateQuery, args Args) ([]dp.Row, error) {
+// Measuring is what the twin is asked for a private question.
+func Measuring(q *plan.PrivateQuery, args Args) twin.Statement {
 	st := twin.Statement{SQL: q.SQL, Results: []int16{1}}
 	for _, p := range q.Params {
 		value, format := p.Value, int16(1)
@@ -30,6 +28,14 @@ func (j *Job) Measured(ctx context.Context, q *plan.PrivateQuery, args Args) ([]
 		}
 		st.Types, st.Params, st.Formats = append(st.Types, p.Type), append(st.Params, value), append(st.Formats, format)
 	}
+	return st
+}
+
+// Measured runs what a private question asks of the twin, and returns the rows that
+// it is about. They are for noise, and nobody else's to see: an error that the twin
+// raises is told without its words.
+func (j *Job) Measured(ctx context.Context, q *plan.PrivateQuery, args Args) ([]dp.Row, error) {
+	st := Measuring(q, args)
 	act := func(c *twin.Conn, row func([]byte) error) (string, error) {
 		// The client's statement_timeout would tell how long the rows took.
 		if err := c.Do("SET LOCAL statement_timeout = " + strconv.FormatInt(c.Timeout(), 10)); err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/policy"
 	"github.com/clarus-project/clarus/publish/dp"
+	"github.com/clarus-project/clarus/run"
 	"github.com/clarus-project/clarus/sqlast"
 	"github.com/clarus-project/clarus/twin"
 )
@@ -87,12 +88,18 @@ func (s *Session) answer(ctx context.Context, permit gate.Permit, p *portal, row
 	if err != nil {
 		return "", err
 	}
+	if p, err = s.read(ctx, p); err != nil {
+		return "", err
+	}
 	question, err := s.asking(p, q)
 	if err != nil {
 		return "", err
 	}
 	told, known := s.host.Ledger.Recall(account.Dataset, question)
 	if !known {
+		if err := s.feasible(ctx, p, q); err != nil {
+			return "", err
+		}
 		paid, err := s.host.Ledger.Pay(account, question, q.Question.Cost, limit)
 		if err != nil {
 			return "", ledgerError(err)
@@ -118,6 +125,34 @@ func (s *Session) answer(ctx context.Context, permit gate.Permit, p *portal, row
 		return "", err
 	}
 	return s.tellGroups(ctx, p, q, groups, row)
+}
+
+// read returns the portal with its parameters in binary format. A text may mean
+// something else under other settings, or tomorrow: it would be another question.
+func (s *Session) read(ctx context.Context, p *portal) (*portal, error) {
+	if len(p.bind.Params) == 0 {
+		return p, nil
+	}
+	values, err := s.readByTwin(ctx, p)
+	if err != nil {
+		return nil, withoutPosition(err)
+	}
+	out := *p
+	out.bind.Formats, out.bind.Params = []int16{1}, values
+	return &out, nil
+}
+
+// feasible has the twin plan what it will be asked, over no rows: that computes the
+// constants, so a value that cannot be asked about fails before it is paid for.
+func (s *Session) feasible(ctx context.Context, p *portal, q *plan.PrivateQuery) error {
+	c, err := s.twin(ctx)
+	if err != nil {
+		return err
+	}
+	st := run.Measuring(q, p.args())
+	st.SQL = "EXPLAIN (COSTS OFF) " + st.SQL
+	st.Results = nil
+	return withoutPosition(c.Run(st, nil, nil))
 }
 
 // evenly waits until an answer has taken 50 ms, or 100, 200 and so on, so that time

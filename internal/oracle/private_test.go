@@ -39,16 +39,20 @@ func TestPrivate(t *testing.T) {
 		"INSERT INTO episode (patient, ward, age) VALUES (1000, 'cnrysecretward', 5)",
 		"CREATE TABLE fresh (patient int)",
 		"INSERT INTO fresh SELECT generate_series(1, 10)",
+		"CREATE TABLE tight (patient int)", "INSERT INTO tight SELECT generate_series(1, 10)",
 		"CREATE TABLE one (patient int, age int)", "CREATE TABLE another (patient int, age int)",
 		"INSERT INTO one SELECT n, n FROM generate_series(1, 20) n", "INSERT INTO another SELECT n, n FROM generate_series(1, 20) n UNION ALL SELECT 77, n FROM generate_series(1, 9) n",
 		"CREATE TABLE hidden (id int PRIMARY KEY, note text)",
-		"GRANT SELECT ON precise, episode, fresh, one, another, hidden TO analyst, other",
+		"GRANT SELECT ON precise, episode, fresh, tight, one, another, hidden TO analyst, other",
 	} {
 		mustRows(t, owner, sql)
 	}
 	t.Run("near", func(t *testing.T) { nearTruth(t, i, owner) })
 	t.Run("noise", func(t *testing.T) { noisy(t, i) })
 	t.Run("refused", func(t *testing.T) { refusedPrivately(t, i) })
+	t.Run("attacked", func(t *testing.T) { attacked(t, i, owner) })
+	t.Run("raced", func(t *testing.T) { raced(t, i) })
+	t.Run("parameters", func(t *testing.T) { readOnce(t, i) })
 	t.Run("spent", func(t *testing.T) { spent(t, i, owner) })
 }
 

@@ -109,6 +109,7 @@ func TestReleases(t *testing.T) {
 		"born text, town text, illness text, ward text")
 	wantRows(t, at, "SELECT name, state, rows FROM release.releases WHERE name = 'patient'", "patient|1|60")
 	t.Run("roles", func(t *testing.T) { r.testRoles(t) })
+	t.Run("attacked", func(t *testing.T) { r.testAttacked(t) })
 	t.Run("kept", func(t *testing.T) { r.testKept(t) })
 	t.Run("changes", func(t *testing.T) { r.testChanges(t) })
 	t.Run("killed", func(t *testing.T) { r.testKilled(t, relay.Path()) })
