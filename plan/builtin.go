@@ -35,6 +35,7 @@ var (
 		`pg_copy_.*|pg_show_.*|pg_hba_.*|pg_read_.*|pg_ls_.*|pg_file.*|pg_log.*|pg_rotate_.*|pg_reload_conf|pg_promote|pg_backup_.*|pg_start_.*|` +
 		`pg_stop_.*|pg_get_wal_.*|pg_get_replication_.*|pg_get_publication_.*|pg_get_shmem_.*|pg_get_backend_.*|pg_conf_.*|pg_postmaster_.*|` +
 		`pg_jit_.*|pg_control_.*|pg_import_.*|pg_relation_filenode|pg_relation_filepath|pg_filenode_.*|pg_nextoid|pg_stop_.*|pg_tablespace_.*|pg_database_size|` +
+		`pg_sequence_last_value|pg_get_sequence_data|` +
 		`pg_config|pg_identify_.*|lo_.*|lo(read|write)|be_lo_.*|inet_(client|server)_.*|set_config|current_query|binary_upgrade_.*|currtid.*|brin_.*|gin_clean.*)$`)
 	// opaque functions run a query that stands in their arguments.
 	opaque = regexp.MustCompile(`^((query|table|schema|database|cursor)_to_xml.*|ts_stat|ts_rewrite)$`)
@@ -109,7 +110,7 @@ func (env Env) sequences(st *analyze.Statement, p *Plan, name string) error {
 
 // hidden relations speak of the twin's sessions and databases.
 var hidden = regexp.MustCompile(`^(pg_stat_.*|pg_statio_.*|pg_locks|pg_database|pg_shmem_.*|pg_backend_.*|` +
-	`pg_replication_.*|pg_prepared_.*|pg_cursors|pg_file_settings|pg_hba_.*|pg_ident_.*|pg_largeobject.*|pg_user_mapping.*|pg_subscription.*|pg_publication_tables|pg_config)$`)
+	`pg_replication_.*|pg_prepared_.*|pg_cursors|pg_file_settings|pg_hba_.*|pg_ident_.*|pg_largeobject.*|pg_user_mapping.*|pg_subscription.*|pg_publication_tables|pg_config|pg_sequences)$`)
 
 func (env Env) system(oid uint32) error {
 	if name := env.Relations[oid]; hidden.MatchString(name) {

@@ -42,8 +42,8 @@ func (j *Job) Measured(ctx context.Context, q *plan.PrivateQuery, args Args) ([]
 			return "", err
 		}
 		err := c.Run(st, row, nil)
-		if se, ok := errors.AsType[*pgwire.ServerError](err); ok && se.Code != "42501" && se.Code != "57014" {
-			return "", &clarus.Error{Op: "run", Kind: clarus.Limit, Msg: "this side could not evaluate the question", Hint: "The owner may allow the twin more memory, space and time."}
+		if se, ok := errors.AsType[*pgwire.ServerError](err); !ok || se.Code != "42501" {
+			err = unsaid(err)
 		}
 		return "", err
 	}
@@ -54,6 +54,20 @@ func (j *Job) Measured(ctx context.Context, q *plan.PrivateQuery, args Args) ([]
 		return err
 	})
 	return rows, err
+}
+
+// unsaid takes the twin's words from an error: users' functions, in generated
+// columns, may have put values of rows there.
+func unsaid(err error) error {
+	se, ok := errors.AsType[*pgwire.ServerError](err)
+	switch {
+	case !ok:
+		return err
+	case se.Code == "57014":
+		return &clarus.Error{Op: "run", Kind: clarus.Canceled, Msg: "the question took longer than the twin's timeout"}
+	}
+	return &clarus.Error{Op: "run", Kind: clarus.Limit, Msg: "this side could not evaluate the question",
+		Hint: "The owner may allow the twin more memory, space and time, and should see to functions in generated columns."}
 }
 
 // measured reads a row: subject, keys, values.

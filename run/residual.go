@@ -146,6 +146,9 @@ func (j *Job) load(ctx context.Context) error {
 		}
 	}
 	if err := j.Scratch.Fill(loads, j.all()); err != nil {
+		if j.Plan.Private != nil {
+			err = unsaid(err)
+		}
 		return err
 	}
 	for _, t := range j.Plan.Recorded() {

@@ -45,6 +45,9 @@ func (s *Session) seeReleases(ctx context.Context) error {
 // have been made for a session of Clarus's own.
 func (s *Session) mayDo(st *statement) error {
 	if s.reader() {
+		if st.advisory != nil { // others would wait for it, or could read it
+			return readsOnly()
+		}
 		switch st.st.Kind {
 		case sqlast.Query, sqlast.Explain:
 		case sqlast.Copy:

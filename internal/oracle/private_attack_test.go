@@ -22,6 +22,9 @@ func attacked(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
 		"CREATE FUNCTION steal() RETURNS text LANGUAGE sql SECURITY DEFINER IMMUTABLE AS 'SELECT min(patient) FROM public.precise'",
 		"CREATE FUNCTION steals() RETURNS text LANGUAGE plpgsql SECURITY DEFINER IMMUTABLE AS $$DECLARE x text; BEGIN EXECUTE 'SELECT min(pat' || 'ient) FROM pre' || 'cise' INTO x; RETURN x; END$$",
 		"CREATE DOMAIN stolen AS text CHECK (leak(VALUE))",
+		"CREATE FUNCTION fine(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN true; END'",
+		"CREATE TABLE careless (patient text, fine boolean GENERATED ALWAYS AS (fine(patient)) STORED)", "INSERT INTO careless VALUES ('cnrypatientseven')", "GRANT SELECT ON careless TO analyst",
+		"CREATE OR REPLACE FUNCTION fine(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RAISE EXCEPTION '%', $1 USING ERRCODE = '57014'; END$$",
 		"CREATE SCHEMA lent",
 		"CREATE FUNCTION lent.count(text) RETURNS bigint LANGUAGE sql AS 'SELECT length($1)::bigint'",
 		"CREATE FUNCTION lent.upper(text) RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT min(patient) FROM public.precise'",
@@ -30,8 +33,8 @@ func attacked(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
 		mustRows(t, owner, sql)
 	}
 	t.Cleanup(func() {
-		for _, sql := range []string{"DROP SCHEMA lent CASCADE", "DROP DOMAIN stolen", "DROP VIEW lying",
-			"DROP FUNCTION leak, steal, steals", "REVOKE ALL ON SCHEMA public FROM analyst", "REVOKE ALL ON precise, episode FROM analyst", "GRANT SELECT ON precise, episode TO analyst"} {
+		for _, sql := range []string{"DROP SCHEMA lent CASCADE", "DROP DOMAIN stolen", "DROP VIEW lying", "DROP TABLE careless",
+			"DROP FUNCTION fine, leak, steal, steals", "REVOKE ALL ON SCHEMA public FROM analyst", "REVOKE ALL ON precise, episode FROM analyst", "GRANT SELECT ON precise, episode TO analyst"} {
 			mustRows(t, owner, sql)
 		}
 	})
@@ -54,7 +57,7 @@ func attacked(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
 
 // attacks are statements that tell nothing and do nothing.
 var attacks = []string{
-	"SELECT count(*) FROM lying", "SELECT count(*) FROM precise WHERE leak(patient)",
+	"SELECT count(*) FROM careless", "SELECT count(*) FROM lying", "SELECT count(*) FROM precise WHERE leak(patient)",
 	"SELECT steal()", "SELECT steals()", "SELECT steal(), count(*) FROM precise", "SELECT count(*) FROM precise GROUP BY steals()", "SELECT count(*) FROM precise ORDER BY steal()", "SELECT count(*) FROM precise LIMIT length(steal())",
 	"SELECT lent.upper(ward), count(*) FROM precise GROUP BY ward", "SELECT lent.count(patient) FROM precise", "SELECT count(*) FROM precise WHERE patient::stolen = 'a'",
 	"SELECT steal()::stolen", "VALUES (steal())", "SELECT ARRAY(SELECT patient FROM precise)", "SELECT EXISTS (SELECT FROM precise WHERE patient = 'cnrypatient1')", "SELECT (SELECT patient FROM precise LIMIT 1)",
