@@ -18,6 +18,7 @@ import (
 // An effect is what the statement did to one row on the twin, as a net result.
 type effect struct {
 	old   int    // index of the fetched row; -1 for a new one
+	from  string // where the fetched row was on the twin
 	tid   string // where the row is now on the twin; "" if it was deleted
 	value Row    // its new values
 	calls bool   // a function had part in it
@@ -128,6 +129,9 @@ func (j *Job) effectsByTable() (map[uint32][]*effect, []uint32, error) {
 		}
 	}
 	for oid, list := range effects {
+		if err := j.confirmEffects(oid, list); err != nil {
+			return nil, nil, err
+		}
 		list = slices.DeleteFunc(list, func(e *effect) bool { return e.old < 0 && e.tid == "" })
 		if err := j.newValues(j.Catalog.Table(oid), list); err != nil {
 			return nil, nil, err
@@ -145,9 +149,23 @@ func (j *Job) existing(oid uint32, rows map[string]*effect) error {
 	}
 	at, err := j.positions(r)
 	for tid, i := range at {
-		rows[tid] = &effect{old: i, tid: tid}
+		rows[tid] = &effect{old: i, from: tid, tid: tid}
 	}
 	return err
+}
+
+// confirmEffects proves that the fetched rows that changed are those.
+func (j *Job) confirmEffects(oid uint32, list []*effect) error {
+	at := map[string]int{}
+	for _, e := range list {
+		if e.old >= 0 {
+			at[e.from] = e.old
+		}
+	}
+	if len(at) == 0 {
+		return nil
+	}
+	return j.confirm(j.target(oid), at)
 }
 
 // newValues reads the new versions of rows from the twin.
@@ -234,10 +252,15 @@ func (j *Job) locks(effects map[uint32][]*effect) ([]locking, error) {
 			return nil, err
 		}
 		l := locking{rows: r, clause: clause, skip: j.Skip}
+		locked := map[string]int{}
 		for _, tid := range tids {
 			if i, ok := at[tid]; ok {
 				l.which = append(l.which, i)
+				locked[tid] = i
 			}
+		}
+		if err := j.confirm(r, locked); err != nil {
+			return nil, err
 		}
 		if len(l.which) > 0 {
 			list = append(list, l)

@@ -3,13 +3,13 @@ package run
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"slices"
 
 	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/gate"
+	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/provider"
 	"github.com/clarus-project/clarus/sqlast"
@@ -199,17 +199,26 @@ func load(r *Rows) twin.Load {
 }
 
 // pages reports whether rows may need more than one page on the twin, where a
-// value can be some times as long as it is here.
+// value can be some times as long as it is here, and a name has 64 bytes. Two rows
+// keep their order whatever they need.
 func (r *Rows) pages() bool {
 	const few = 600 // bytes
-	n := 0
+	if len(r.Rows) < 3 {
+		return false
+	}
+	n, fixed := 0, 32
+	for _, c := range r.Table.Columns {
+		if c.Type == pgvalue.NameOID {
+			fixed += 64
+		}
+	}
 	for i := 0; i < len(r.Rows) && n <= few; i++ {
-		n += 32
+		n += fixed
 		for _, v := range r.Rows[i].Values {
 			n += len(v)
 		}
 	}
-	return n > few && len(r.Rows) > 1
+	return n > few
 }
 
 // encoder reads rows as binary COPY.
@@ -250,23 +259,6 @@ func (j *Job) target(oid uint32) *Rows {
 		}
 	}
 	return nil
-}
-
-// positions maps the ctids of a table's rows on the twin to fetched rows.
-func (j *Job) positions(r *Rows) (map[string]int, error) {
-	tids, err := j.Scratch.Positions(logical(r.Table))
-	if err != nil {
-		return nil, err
-	}
-	if len(tids) != len(r.Rows) {
-		return nil, &clarus.Error{Op: "run", Kind: clarus.Internal,
-			Msg: fmt.Sprintf("the twin holds %d rows where %d were loaded", len(tids), len(r.Rows))}
-	}
-	at := make(map[string]int, len(tids))
-	for i, tid := range tids {
-		at[tid] = i
-	}
-	return at, nil
 }
 
 // Check runs a statement on the twin over empty tables, for the errors that it

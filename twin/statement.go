@@ -168,6 +168,21 @@ func (s *Scratch) Written(table string, columns, types, tids []string, row func(
 	}, nil)
 }
 
+// Before reads what expressions came to in a table's rows at tids before the
+// statement, which is not over. row gets a row's ctid and the values in binary format.
+func (s *Scratch) Before(table string, expressions, tids []string, row func(tid string, cells [][]byte) error) error {
+	st := Statement{SQL: "SELECT " + strings.Join(append([]string{"ctid::text"}, expressions...), ", ") + " FROM " + table + " WHERE ctid = ANY ($1::text::tid[])",
+		Types: []uint32{25}, Params: [][]byte{[]byte(`{"` + strings.Join(tids, `","`) + `"}`)}, Results: []int16{1}}
+	var cells [][]byte
+	return s.loader.Run(st, func(body []byte) error {
+		var err error
+		if cells, err = pgwire.Row(body, cells); err != nil {
+			return err
+		}
+		return row(string(cells[0]), cells[1:])
+	}, nil)
+}
+
 // Drew has the user's connection believe that it drew a value from a sequence,
 // as it did at the provider: currval and lastval tell it.
 func (s *Scratch) Drew(sequence uint32, value int64) error {
