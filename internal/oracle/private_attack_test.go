@@ -1,10 +1,7 @@
 package oracle_test
 
 import (
-	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -91,13 +88,7 @@ func refusedAll(t *testing.T, sql string, list []oracle.Outcome) {
 // raced has sessions ask at once: one question is paid for once and has one answer,
 // and many together cost no more than there is.
 func raced(t *testing.T, i *oracle.Instance) {
-	ledger := func() int {
-		text, err := os.ReadFile(filepath.Join(i.Dir, "state", "budgets.jsonl"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return bytes.Count(text, []byte(`tight`))
-	}
+	ledger := func() int { return entries(t, i, "tight") }
 	ask := func(sql func(n int) string) (answers []string) {
 		var group sync.WaitGroup
 		answers = make([]string, 6)
