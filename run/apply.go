@@ -61,7 +61,7 @@ func (j *Job) apply(ctx context.Context) (again bool, err error) {
 	if err := j.check(ctx, "DEFERRED"); err != nil {
 		return false, err
 	}
-	for _, oid := range order {
+	for _, oid := range j.arranged(order, effects) {
 		if err := j.write(ctx, j.Catalog.Table(oid), effects[oid]); err != nil {
 			return false, err
 		}
