@@ -308,5 +308,11 @@ func (g *Long) query(t string) string {
 	return "SELECT * FROM " + t + " x WHERE " + g.condition("x", 2)
 }
 
+// Ordered makes a query whose rows are in an order.
+func (g *Long) Ordered() string {
+	g.params = false
+	return "SELECT id, k, t, length(s) FROM " + g.one("long_a", "long_c") + " x WHERE " + g.condition("x", 1) + " ORDER BY id"
+}
+
 // Pick returns a number below n.
 func (g *Long) Pick(n int) int { return g.r.IntN(n) }

@@ -18,7 +18,7 @@ import (
 func TestRandomLong(t *testing.T) {
 	first, epochs, rounds, rows := uint64(1), uint64(1), 10, 100
 	if soaking {
-		epochs, rounds, rows = 100, 40, 400
+		epochs, rounds, rows = 30, 40, 400
 	}
 	if s := os.Getenv("CLARUS_SEED"); s != "" {
 		var err error
@@ -80,23 +80,29 @@ func (w *longWorld) epoch(epoch uint64) {
 func (w *longWorld) round(epoch uint64, g *oracle.Long) {
 	block := g.Pick(3) > 0
 	if block {
-		w.both(epoch, "BEGIN", nil)
+		w.both(epoch, "BEGIN ISOLATION LEVEL "+[]string{"READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"}[g.Pick(3)], nil)
 	}
-	saved := false
-	for range 1 + g.Pick(4) {
+	saved, cursor := false, ""
+	for range 1 + g.Pick(6) {
 		sql, values := g.Statement(g.Pick(2) == 0)
-		if block && g.Pick(5) == 0 {
-			sql, values = "SAVEPOINT a", nil
-			if saved {
-				sql = "ROLLBACK TO SAVEPOINT a"
-			}
-			saved = true
+		switch choice := g.Pick(10); {
+		case !block:
+		case choice < 2 && saved:
+			sql, values, cursor = "ROLLBACK TO SAVEPOINT a", nil, ""
+		case choice < 2:
+			sql, values, saved = "SAVEPOINT a", nil, true
+		case choice < 4 && cursor != "":
+			sql, values = fmt.Sprintf("FETCH %d FROM %s", 1+g.Pick(90), cursor), nil
+		case choice < 4:
+			cursor = fmt.Sprint("c", w.asked)
+			sql, values = "DECLARE "+cursor+" CURSOR FOR "+g.Ordered(), nil
 		}
 		if w.both(epoch, sql, values) == "" {
 			continue
 		}
 		if saved && w.here.Status == 'E' && w.there.Status == 'E' {
 			w.both(epoch, "ROLLBACK TO SAVEPOINT a", nil)
+			cursor = ""
 			continue
 		}
 		break
