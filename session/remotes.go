@@ -252,7 +252,7 @@ func (t *settings) remote(lasting bool) map[string]string {
 	}
 	m := map[string]string{}
 	for name, text := range from {
-		if known[name]&atProvider != 0 && !strings.HasPrefix(name, "transaction_") {
+		if effect, _ := t.effect(name); effect&atProvider != 0 && !strings.HasPrefix(name, "transaction_") {
 			m[name] = text
 		}
 	}

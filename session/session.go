@@ -135,6 +135,7 @@ func (h *Host) open(ctx context.Context, who audit.Principal, params map[string]
 	}
 	s := &Session{host: h, db: stay.Database, stay: stay, client: c, id: rand.Text(), who: who, keeper: keeper,
 		statements: map[string]*statement{}, portals: map[string]*portal{}, reported: map[string]string{}}
+	s.settings.untimed = s.private()
 	s.settings.start()
 	if err := h.Gate.Record(ctx, audit.Event{Session: s.id, Principal: who, Action: audit.ActionSessionOpen, Outcome: audit.OutcomeDone}); err != nil {
 		stay.Leave()

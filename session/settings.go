@@ -28,6 +28,10 @@ type settings struct {
 	print      string // see meaning
 	printed    int    // the edition that print is of, plus 1
 
+	// The time that a provider takes for a private user's question would tell of the
+	// table: no limit that he sets on it reaches the provider.
+	untimed bool
+
 	constraints []string // the transaction's SET CONSTRAINTS, for the twin
 }
 
@@ -135,6 +139,18 @@ var known = map[string]where{
 	purposeSetting: atTwin, "gin_fuzzy_search_limit": 0, "idle_session_timeout": 0, "transaction_timeout": 0,
 }
 
+// effect is where a setting takes effect.
+func (t *settings) effect(name string) (effect where, ok bool) {
+	effect, ok = known[name]
+	if t.untimed && timers.MatchString(name) {
+		effect &^= atProvider
+	}
+	return effect, ok
+}
+
+// timers are settings that bound how long something takes.
+var timers = regexp.MustCompile(`_timeout$`)
+
 // fixed are settings with one value only.
 var fixed = map[string][]string{"client_encoding": {"utf8", "utf-8", "unicode"}, "standard_conforming_strings": {"on", "true", "1"},
 	"default_tablespace": {""}, "default_table_access_method": {"heap"}, "default_with_oids": {"false", "off"}}
@@ -155,7 +171,7 @@ func (s *Session) set(ctx context.Context, name, value string, local bool) error
 // apply carries out a SET statement: the connections concerned check it. sql
 // is its form without LOCAL.
 func (s *Session) apply(ctx context.Context, name, sql string, local bool) error {
-	effect, ok := known[name]
+	effect, ok := s.settings.effect(name)
 	if !ok {
 		if strings.HasPrefix(name, twin.OwnSetting) {
 			return clarus.Refuse("settings that begin with "+twin.OwnSetting+" are Clarus's own", "Choose another name.")
@@ -348,7 +364,7 @@ func (s *Session) resettle(ctx context.Context, reset string) error {
 		s.settings.change(name, s.settings.defaults[name], false)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.settings.defaults)) {
-		if known[name]&atProvider == 0 {
+		if effect, _ := s.settings.effect(name); effect&atProvider == 0 {
 			continue
 		}
 		t := told{sql: s.settings.defaults[name]}

@@ -172,7 +172,7 @@ func (s *Session) show(ctx context.Context, name string, row func([]byte) error)
 	if name == "client_min_messages" {
 		return "SHOW", row(dataRow(levels[s.minMessages()]))
 	}
-	if strings.HasPrefix(name, "transaction_") && known[name] != 0 || (known[name] == atProvider && name != "work_mem") || name == "statement_timeout" {
+	if strings.HasPrefix(name, "transaction_") && known[name] != 0 || (known[name] == atProvider && name != "work_mem") || name == "statement_timeout" && !s.private() {
 		value, err := provider.Ask(ctx, s.home(), "SHOW "+sqlast.Quote(name))
 		switch {
 		case isServer(err):

@@ -55,6 +55,7 @@ func TestPrivate(t *testing.T) {
 	t.Run("parameters", func(t *testing.T) { readOnce(t, i) })
 	t.Run("apart", func(t *testing.T) { apart(t, i, owner) })
 	t.Run("piped", func(t *testing.T) { piped(t, i) })
+	t.Run("unhurried", func(t *testing.T) { unhurried(t, i, owner) })
 	t.Run("elsewhere", func(t *testing.T) { elsewhere(t, i, owner) })
 	t.Run("spent", func(t *testing.T) { spent(t, i, owner) })
 	t.Run("cut off", func(t *testing.T) { cutOff(t, i) })

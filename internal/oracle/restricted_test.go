@@ -136,3 +136,28 @@ func cutOff(t *testing.T, i *oracle.Instance) {
 	}
 	t.Error("no question could be cut off")
 }
+
+// unhurried sets limits of time: the provider, whose time for a question is the
+// table's, hears of an owner's only.
+func unhurried(t *testing.T, i *oracle.Instance, owner *oracle.Session) {
+	s := as(t, i, "analyst")
+	for _, sql := range []string{"SET statement_timeout = '54321ms'", "SET lock_timeout = '54321ms'", "SET idle_in_transaction_session_timeout = 54321",
+		"BEGIN", "SET LOCAL statement_timeout TO 54321", "SELECT count(*) FROM one WHERE age = 300", "COMMIT"} {
+		mustRows(t, s, sql)
+	}
+	wantRows(t, s, "SHOW statement_timeout", "54321ms")
+	for _, sql := range []string{"SET statement_timeout = '54320ms'", "SELECT count(*) FROM one", "RESET statement_timeout"} {
+		mustRows(t, owner, sql)
+	}
+	var heard []byte
+	await(t, "the owner's limit reaches the provider", func() (ready bool) {
+		var err error
+		if heard, err = os.ReadFile(i.Provider.Log); err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Contains(heard, []byte("54320"))
+	})
+	if bytes.Contains(heard, []byte("54321")) {
+		t.Error("an analyst's limit of time reached the provider")
+	}
+}
