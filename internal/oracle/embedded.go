@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/audit"
 	"github.com/clarus-project/clarus/audit/audittest"
 	"github.com/clarus-project/clarus/front/postgres"
@@ -83,7 +84,12 @@ func (w *World) Embed(ctx context.Context, name, policyText string) (e *Embedded
 	}
 	cloud := pgprovider.New("cloud-a", pgwire.Target{Host: "127.0.0.1", Port: e.Ear.port(), User: "clarus", Password: Password, Timeout: patience})
 	e.database = &store.Database{Name: "app", Policy: pol, Provider: cloud, Physical: "app", Records: vault, Twin: e.twin, Pin: pin}
-	list, err := store.NewDatabases(filepath.Join(dir, "state"), func(string, string) (*store.Database, error) { return e.database, nil })
+	list, err := store.NewDatabases(filepath.Join(dir, "state"), func(name, _ string) (*store.Database, error) {
+		if name != "app" {
+			return nil, clarus.Refuse("another database on this stage", "There is room for one.")
+		}
+		return e.database, nil
+	})
 	if err != nil {
 		return e, err
 	}
