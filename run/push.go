@@ -274,7 +274,7 @@ func (o *opener) open(i int) error {
 		c.ids, c.cells, c.rows = append(c.ids, where.ids[at]), append(c.cells, cell), append(c.rows, at)
 	}
 	if o.seen != nil {
-		if err := o.once(out, c); err != nil {
+		if err := o.once(i, c); err != nil {
 			return err
 		}
 	}
@@ -297,14 +297,13 @@ func (o *opener) open(i int) error {
 
 // once refuses a row that comes twice. All outputs are of the same rows, so
 // the first one's are looked at.
-func (o *opener) once(out plan.PushedOutput, c *column) error {
-	first := slices.IndexFunc(o.outputs, func(o plan.PushedOutput) bool { return o.Attr != nil })
-	if o.outputs[first].At != out.At {
+func (o *opener) once(i int, c *column) error {
+	if i != slices.IndexFunc(o.outputs, func(o plan.PushedOutput) bool { return o.Attr != nil }) {
 		return nil
 	}
 	for _, id := range c.ids {
 		if o.seen[id] {
-			return repeated(out.Table, "a row came twice")
+			return repeated(o.outputs[i].Table, "a row came twice")
 		}
 		o.seen[id] = true
 	}
