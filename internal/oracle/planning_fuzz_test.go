@@ -288,6 +288,7 @@ func FuzzPlanning(f *testing.F) {
 	for i, s := range seeds(f) {
 		f.Add(s, uint8(i))
 	}
+	onStage(f) // it takes longer to set than an input may
 	f.Fuzz(func(t *testing.T, sql string, how uint8) {
 		if len(sql) > 4000 || strings.Contains(sql, "pg_sleep") || strings.Contains(sql, "\x00") { // which ends a message's string
 			return

@@ -131,7 +131,8 @@ func outcome(t *testing.T, s *oracle.Session, c oracle.Call) oracle.Outcome {
 	return list[0]
 }
 
-// nearly compares numbers up to a fiftieth and 3, and the rest exactly.
+// nearly compares numbers up to a twentieth and 3, which is several deviations of
+// the noise of each, and the rest exactly.
 func nearly(t *testing.T, sql string, got, want [][][]byte) {
 	t.Helper()
 	for i, row := range got {
@@ -142,7 +143,7 @@ func nearly(t *testing.T, sql string, got, want [][][]byte) {
 				if !bytes.Equal(v, want[i][j]) {
 					t.Errorf("%s: %q, want %q", sql, v, want[i][j])
 				}
-			} else if math.Abs(x-y) > 3+math.Abs(y)/50 {
+			} else if math.Abs(x-y) > 3+math.Abs(y)/20 {
 				t.Errorf("%s: row %d, column %d: %v, want about %v", sql, i, j, x, y)
 			}
 		}
