@@ -41,6 +41,9 @@ type Lifted struct {
 // ordinal of ORDER BY, the 10 of varchar(10). l's memory is used again.
 func (l *Lifted) Lift(text string) bool {
 	*l = Lifted{Form: l.Form[:0], Literals: l.Literals[:0]}
+	if strings.IndexByte(text, 0) >= 0 {
+		return false // no SQL
+	}
 	s := lifter{Lifted: l, text: text, expects: true}
 	for s.pos < len(text) {
 		if !s.token() {

@@ -65,7 +65,7 @@ func (s *Statement) FirstParameter() (name string, at int) {
 func (s *Statement) after(keyword pg.Token) (*Statement, error) {
 	scan, err := pg.Scan(s.Text)
 	if err != nil {
-		return nil, syntaxError(err, s.Text)
+		return nil, invalid(err.Error())
 	}
 	for _, t := range scan.Tokens {
 		if t.Token != keyword {

@@ -4,6 +4,7 @@
 package sqlast
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,9 +24,15 @@ type Statement struct {
 // Parse cuts a query string into its statements; an empty string has none.
 // A syntax error has its position in characters from 1.
 func Parse(sql string) ([]*Statement, error) {
+	if strings.IndexByte(sql, 0) >= 0 {
+		return nil, invalid("the statement contains a zero byte")
+	}
 	tree, err := pg.Parse(sql)
 	if err != nil {
-		return nil, syntaxError(err, sql)
+		return nil, invalid(err.Error())
+	}
+	if strings.Contains(sql, "$0") && hasParameterZero(sql) {
+		return nil, invalid("there is no parameter $0")
 	}
 	list := make([]*Statement, 0, len(tree.Stmts))
 	for _, raw := range tree.Stmts {
@@ -40,12 +47,15 @@ func Parse(sql string) ([]*Statement, error) {
 	return list, nil
 }
 
-func syntaxError(err error, sql string) error {
-	e := &clarus.Error{Op: "parse", Kind: clarus.Invalid, Msg: err.Error()}
-	if strings.ContainsRune(sql, 0) {
-		e.Msg = "the statement contains a zero byte"
-	}
-	return e
+func invalid(msg string) error { return &clarus.Error{Op: "parse", Kind: clarus.Invalid, Msg: msg} }
+
+// hasParameterZero reports whether a parameter is $0, which the parser lets
+// through and prints as something else.
+func hasParameterZero(sql string) bool {
+	scan, err := pg.Scan(sql)
+	return err != nil || slices.ContainsFunc(scan.Tokens, func(t *pg.ScanToken) bool {
+		return t.Token == pg.Token_PARAM && strings.Trim(sql[t.Start:t.End], "$0") == ""
+	})
 }
 
 // Shape returns sql with its literals replaced by parameter symbols: the form
@@ -101,7 +111,7 @@ func print(n *pg.Node) (string, error) {
 func (s *Statement) Clone() (*Statement, error) {
 	tree, err := pg.Parse(s.Text)
 	if err != nil || len(tree.Stmts) != 1 {
-		return nil, syntaxError(err, s.Text)
+		return nil, invalid(err.Error())
 	}
 	c := *s
 	c.node = tree.Stmts[0].Stmt

@@ -83,10 +83,8 @@ func (s *stage) restore(t testing.TB) error {
 	if _, err := oracle.Simple(c.Client, "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public"); err != nil {
 		return err
 	}
-	for _, sql := range append(slices.Clone(furniture), scriptTables()...) {
-		if _, err := oracle.Simple(c.Client, sql); err != nil {
-			return fmt.Errorf("%s: %w", sql, err)
-		}
+	if _, err := oracle.Simple(c.Client, strings.Join(append(slices.Clone(furniture), scriptTables()...), ";\n")); err != nil {
+		return err
 	}
 	s.version, err = s.Version(t.Context())
 	return err
