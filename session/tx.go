@@ -16,6 +16,9 @@ import (
 // transaction carries out BEGIN, COMMIT and the like and returns the tag.
 func (s *Session) transaction(ctx context.Context, st *sqlast.Statement) (string, error) {
 	tx := st.Tx()
+	if tx.Kind == sqlast.TxOther {
+		return "", clarus.Refuse("two-phase commit is not supported", "Use COMMIT.")
+	}
 	text, err := st.Print()
 	if err != nil {
 		return "", err
@@ -35,10 +38,8 @@ func (s *Session) transaction(ctx context.Context, st *sqlast.Statement) (string
 			s.remotes.chain(before, joined)
 		}
 		return tag, err
-	case sqlast.TxSavepoint, sqlast.TxRelease, sqlast.TxRollbackTo:
-		return s.savepoint(ctx, tx, text)
 	}
-	return "", clarus.Refuse("two-phase commit is not supported", "Use COMMIT.")
+	return s.savepoint(ctx, tx, text)
 }
 
 func (s *Session) begin(ctx context.Context, tx sqlast.Tx, text string) (string, error) {

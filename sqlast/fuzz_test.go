@@ -1,6 +1,8 @@
 package sqlast
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -51,6 +53,27 @@ func FuzzStatement(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestEmptyTexts has statements of every kind with empty texts taken apart and
+// printed: to the library an empty text and none are the same.
+func TestEmptyTexts(t *testing.T) {
+	text, err := os.ReadFile("testdata/empty.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		list, err := Parse(line)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		for _, s := range list {
+			takeApart(s)
+			if _, err := s.Print(); err != nil && !lacksText(s.tree()) {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+	}
 }
 
 // takeApart asks for everything that sessions ask of a statement of its kind.

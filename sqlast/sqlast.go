@@ -100,11 +100,36 @@ func (s *Statement) Once() (*Statement, error) {
 	return c, err
 }
 
-// Print deparses the statement, without comments.
+// Print deparses the statement, without comments. A few that have an empty text
+// where a name belongs cannot be printed.
 func (s *Statement) Print() (string, error) { return print(s.tree()) }
 
 func print(n *pg.Node) (string, error) {
+	if lacksText(n) {
+		return "", invalid("a statement with an empty text in this place cannot be printed")
+	}
 	return pg.Deparse(&pg.ParseResult{Version: 170007, Stmts: []*pg.RawStmt{{Stmt: n}}})
+}
+
+// lacksText reports whether a text is empty that the library, to which an empty
+// text is none, does not look for: it would end the process.
+func lacksText(n *pg.Node) bool {
+	switch v := n.GetNode().(type) {
+	case *pg.Node_TransactionStmt:
+		switch v.TransactionStmt.Kind {
+		case pg.TransactionStmtKind_TRANS_STMT_PREPARE, pg.TransactionStmtKind_TRANS_STMT_COMMIT_PREPARED, pg.TransactionStmtKind_TRANS_STMT_ROLLBACK_PREPARED:
+			return v.TransactionStmt.Gid == ""
+		}
+	case *pg.Node_LoadStmt:
+		return v.LoadStmt.Filename == ""
+	case *pg.Node_AlterEnumStmt:
+		return v.AlterEnumStmt.NewVal == ""
+	case *pg.Node_AlterSubscriptionStmt:
+		return v.AlterSubscriptionStmt.Kind == pg.AlterSubscriptionType_ALTER_SUBSCRIPTION_CONNECTION && v.AlterSubscriptionStmt.Conninfo == ""
+	case *pg.Node_CreateConversionStmt:
+		return v.CreateConversionStmt.ForEncodingName == "" || v.CreateConversionStmt.ToEncodingName == ""
+	}
+	return false
 }
 
 // Clone returns a copy whose tree can be changed.

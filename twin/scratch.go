@@ -218,6 +218,8 @@ type Scratch struct {
 	locked  string     // the tables that the loader has locked, as a list
 	touched []relation // tables that hold dead rows only
 	open    bool       // User is in a transaction that lasts as long as the client's
+
+	analyzed bool // statistics hold values of rows
 }
 
 // Lease gives the session of user a scratch database of its own.
@@ -380,6 +382,7 @@ func (s *Scratch) Add(loads []Load) error {
 	if err := s.addAll(loads, ordered); err != nil {
 		return err
 	}
+	s.analyzed = s.analyzed || len(analyze) > 0
 	return s.loader.Do(analyze...)
 }
 
@@ -539,6 +542,12 @@ UNION ALL SELECT format('ALTER TABLE %s ENABLE TRIGGER %I', tgrelid::regclass, t
 	}
 	for _, d := range undo {
 		if err := s.loader.Do(d[0]); err != nil {
+			return nil, err
+		}
+	}
+	if s.analyzed {
+		// Values of rows are in its pages until it is written anew.
+		if err := s.loader.Do("DELETE FROM pg_catalog.pg_statistic WHERE starelid >= 16384", "VACUUM FULL pg_catalog.pg_statistic"); err != nil {
 			return nil, err
 		}
 	}

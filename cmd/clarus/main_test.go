@@ -44,6 +44,7 @@ keyring: {file: keyring.json, passphrase-env: CLARUS_PASSPHRASE}
 audit: {file: audit.jsonl}
 limits: {message: 1MB}
 state: state/
+twin: {directory: TWIN}
 `
 
 func newHouse(t *testing.T, listen, provider string) *house {
@@ -52,7 +53,7 @@ func newHouse(t *testing.T, listen, provider string) *house {
 	if err := os.Chmod(h.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h.config = strings.NewReplacer("LISTEN", listen, "PROVIDER", provider).Replace(wholesome)
+	h.config = strings.NewReplacer("LISTEN", listen, "PROVIDER", provider, "TWIN", filepath.Join(tempDir(t), "twin")).Replace(wholesome)
 	return h
 }
 
@@ -113,7 +114,7 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 		want   []string
 	}{
 		{"no configuration", func(h *house) { h.config = "" }, []string{"clarus.yaml"}},
-		{"unknown key", func(h *house) { h.config += "colour: red\n" }, []string{"clarus.yaml", "10:1", "colour"}},
+		{"unknown key", func(h *house) { h.config += "colour: red\n" }, []string{"clarus.yaml", "11:1", "colour"}},
 		{"typo in a value", func(h *house) { h.config = strings.Replace(h.config, "1MB", "1 elephant", 1) }, []string{"clarus.yaml", "8:19", "size with a unit"}},
 		{"policy with a typo", func(h *house) { h.policy += "dataset: {}\n" }, []string{"policy.yaml", "3:1", "dataset"}},
 		{"policy that contradicts itself", func(h *house) { h.policy = strings.Replace(h.policy, "leak: 1", "leak: 1, preserve: [equality]", 1) }, []string{"policy.yaml", "2:", "equality"}},

@@ -125,17 +125,27 @@ func (f *fullDisk) fresh(t *testing.T, s *oracle.Session) *oracle.Session {
 func (f *fullDisk) audit(t *testing.T) {
 	s := connect(t, f.Target)
 	f.full(t, f.disks.Audit, func() {
-		var err error
-		for n := 0; err == nil && n < 100; n++ { // the file's last block has room
-			err = f.insert(s, 1)
+		// The file's last block has room for some events, for short ones longer.
+		refused := func(what string, act func(n int) error) {
+			var err error
+			for n := 0; err == nil && n < 100; n++ {
+				err = act(n)
+			}
+			told(t, what, err, "08006", "audit log", "nothing was done")
 		}
-		told(t, "INSERT", err, "08006", "audit log", "nothing was done")
-		_, err = rows(s, "SELECT note FROM full_row LIMIT 1")
-		told(t, "SELECT", err, "08006", "audit log", "nothing was done")
-		_, err = rows(s, "CREATE TABLE full_unaudited (id int)")
-		told(t, "CREATE TABLE", err, "08006", "audit log", "nothing was done")
-		_, err = oracle.Open(t.Context(), f.As("app"))
-		told(t, "a new session", err, "08006", "audit log", "nothing was done")
+		refused("INSERT", func(int) error { return f.insert(s, 1) })
+		refused("SELECT", func(int) error {
+			_, err := rows(s, "SELECT note FROM full_row LIMIT 1")
+			return err
+		})
+		refused("CREATE TABLE", func(n int) error {
+			_, err := rows(s, fmt.Sprintf("CREATE TABLE full_audited%d (id int)", n))
+			return err
+		})
+		refused("a new session", func(int) error {
+			_, err := oracle.Open(t.Context(), f.As("app"))
+			return err
+		})
 	})
 	if err := f.insert(s, 10); err != nil { // the same session
 		t.Error(err)
