@@ -4,7 +4,7 @@
 package sqlast
 
 import (
-	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -31,8 +31,8 @@ func Parse(sql string) ([]*Statement, error) {
 	if err != nil {
 		return nil, invalid(err.Error())
 	}
-	if strings.Contains(sql, "$0") && hasParameterZero(sql) {
-		return nil, invalid("there is no parameter $0")
+	if p := impossible(sql); p != "" {
+		return nil, invalid("there is no parameter " + p)
 	}
 	list := make([]*Statement, 0, len(tree.Stmts))
 	for _, raw := range tree.Stmts {
@@ -49,13 +49,35 @@ func Parse(sql string) ([]*Statement, error) {
 
 func invalid(msg string) error { return &clarus.Error{Op: "parse", Kind: clarus.Invalid, Msg: msg} }
 
-// hasParameterZero reports whether a parameter is $0, which the parser lets
-// through and prints as something else.
-func hasParameterZero(sql string) bool {
+// impossible returns a parameter whose number no Bind can give, which the parser
+// lets through and prints as something else; "" if there is none.
+func impossible(sql string) string {
+	suspect := false
+	for i := 0; i < len(sql) && !suspect; i++ {
+		if sql[i] == '$' {
+			rest := sql[i+1:]
+			digits := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
+			suspect = digits != "" && !possible(digits)
+		}
+	}
+	if !suspect {
+		return ""
+	}
 	scan, err := pg.Scan(sql)
-	return err != nil || slices.ContainsFunc(scan.Tokens, func(t *pg.ScanToken) bool {
-		return t.Token == pg.Token_PARAM && strings.Trim(sql[t.Start:t.End], "$0") == ""
-	})
+	if err != nil {
+		return ""
+	}
+	for _, t := range scan.Tokens {
+		if p := sql[t.Start:t.End]; t.Token == pg.Token_PARAM && !possible(p[1:]) {
+			return p
+		}
+	}
+	return ""
+}
+
+func possible(number string) bool {
+	n, err := strconv.ParseUint(number, 10, 16)
+	return err == nil && n > 0
 }
 
 // Shape returns sql with its literals replaced by parameter symbols: the form
