@@ -24,7 +24,7 @@ const module = "github.com/clarus-project/clarus"
 // for tests: they import anything, and only tests import them.
 const floors = `
 0  .
-1  secret sqlast pgwire pgvalue pgserver publish/table publish/hierarchy
+1  durable secret sqlast pgwire pgvalue pgserver publish/table publish/hierarchy
 2  technique keys provider audit catalog publish/model publish/parquet
 3  policy analyze publish/check publish/dp publish/fulldomain publish/mask publish/recode publish/microagg
 4  publish/report publish/synth technique/* keys/* provider/* audit/* twin sentinel

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/durable"
 	"github.com/clarus-project/clarus/pgwire"
 )
 
@@ -98,7 +99,7 @@ func (d *Databases) remember(change func([]Place) []Place) error {
 	next := change(slices.Clone(d.places))
 	text, err := json.Marshal(next)
 	if err == nil {
-		err = replace(d.path, text)
+		err = durable.Replace(d.path, text)
 	}
 	if err == nil {
 		d.places = next

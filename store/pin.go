@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/durable"
 )
 
 // A Pin remembers on this side which version of each database's schema was
@@ -140,7 +141,7 @@ func (p Pin) write(m map[string]reached) error {
 	if err != nil {
 		return err
 	}
-	return replace(p.path, text)
+	return durable.Replace(p.path, text)
 }
 
 // room reports what would keep set from recording the next version. It is asked
@@ -152,7 +153,7 @@ func (p Pin) room() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return unwritable(p.path, err)
 	}
-	f, err := draft(p.path, append(text, make([]byte, 4096)...))
+	f, err := durable.Draft(p.path, append(text, make([]byte, 4096)...))
 	if err != nil {
 		return unwritable(p.path, err)
 	}
@@ -163,35 +164,4 @@ func unwritable(path string, err error) error {
 	return &clarus.Error{Op: "state", Kind: clarus.Unavailable, Msg: "the state directory cannot be written, so the schema was not changed",
 		Hint: "The owner of this Clarus must make room on the disk of its state directory, or mend its rights. Then try again.",
 		Err:  fmt.Errorf("%s: %w", path, err)}
-}
-
-// replace puts text in the place of a file's content, durably and all at once.
-func replace(path string, text []byte) error {
-	f, err := draft(path, text)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f, path); err != nil {
-		return errors.Join(err, os.Remove(f))
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// draft writes text durably to a new file beside path and returns its name.
-func draft(path string, text []byte) (name string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-*")
-	if err != nil {
-		return "", err
-	}
-	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(f.Name()))
-	}
-	return f.Name(), nil
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/clarus-project/clarus"
+	"github.com/clarus-project/clarus/durable"
 )
 
 // locked runs change while no other process changes the file. The lock is on a
@@ -33,36 +33,11 @@ func locked(path string, change func() error) (err error) {
 
 // write replaces the file by data, wholly or not at all; when it returns nil,
 // the new content survives a loss of power.
-func write(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	temp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600
-	if err != nil {
+func write(path string, data []byte) error {
+	if err := durable.Replace(path, data); err != nil {
 		return unwritable(path, err)
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(temp.Name())
-			err = unwritable(path, err)
-		}
-	}()
-	if _, err = temp.Write(data); err == nil {
-		err = temp.Sync()
-	}
-	if e := temp.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	if err = os.Rename(temp.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return nil
 }
 
 // read returns the file's content and what identifies this version of it.

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 
+	"github.com/clarus-project/clarus/durable"
 	"github.com/clarus-project/clarus/publish"
 	"github.com/clarus-project/clarus/publish/check"
 	"github.com/clarus-project/clarus/publish/model"
@@ -29,30 +29,7 @@ type Store interface {
 type File string
 
 // Save implements Store.
-func (f File) Save(state []byte) error {
-	dir := filepath.Dir(string(f))
-	temporary, err := os.CreateTemp(dir, "."+filepath.Base(string(f))+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary.Name())
-	defer temporary.Close()
-	if _, err := temporary.Write(state); err != nil {
-		return err
-	}
-	if err := temporary.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary.Name(), string(f)); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
+func (f File) Save(state []byte) error { return durable.Replace(string(f), state) }
 
 // Load implements Store.
 func (f File) Load() ([]byte, error) {
