@@ -3,14 +3,9 @@
 package publish_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/clarus-project/clarus/publish/check"
 )
 
 // TestSyntheticBench draws synthetic rows of Adult and measures how alike they are, the
@@ -42,17 +37,7 @@ func TestSyntheticBench(t *testing.T) {
 			one, two, worst, cpu := 0.0, 0.0, 0.0, 0.0
 			for range runs {
 				cpu += publishFile(t, program, dir).cpu / runs
-				var report struct {
-					Measured check.Result `json:"measured"`
-				}
-				text, err := os.ReadFile(filepath.Join(dir, "r.json"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := json.Unmarshal(text, &report); err != nil {
-					t.Fatal(err)
-				}
-				s := report.Measured.Sampled
+				s := reported(t, dir).Sampled
 				two += s.Mean / runs
 				for _, v := range s.Single {
 					one += v.Distance / runs / float64(len(s.Single))

@@ -184,6 +184,17 @@ func publishFile(t *testing.T, program, dir string) measured {
 	wall := time.Since(began).Seconds()
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	m := measured{wall: wall, cpu: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), memory: int(usage.Maxrss / 1024), judged: "-"}
+	told := reported(t, dir)
+	m.loss, m.suppressed = told.Loss, told.Suppressed
+	for _, a := range told.Attributes {
+		m.loss += 100 * a.Error / float64(len(told.Attributes))
+	}
+	return m
+}
+
+// reported is what the report of publishFile says was measured.
+func reported(t *testing.T, dir string) check.Result {
+	t.Helper()
 	var report struct {
 		Measured check.Result `json:"measured"`
 	}
@@ -194,11 +205,7 @@ func publishFile(t *testing.T, program, dir string) measured {
 	if err := json.Unmarshal(text, &report); err != nil {
 		t.Fatal(err)
 	}
-	m.loss, m.suppressed = report.Measured.Loss, report.Measured.Suppressed
-	for _, a := range report.Measured.Attributes {
-		m.loss += 100 * a.Error / float64(len(report.Measured.Attributes))
-	}
-	return m
+	return report.Measured
 }
 
 type measured struct {

@@ -36,6 +36,9 @@ func newLedger() *ledger {
 	return &ledger{rows: map[string]bool{}, tables: map[string]bool{}, open: map[int]*oracle.Session{}}
 }
 
+// workers is how many sessions write at a time.
+const workers = 3
+
 const killTables = `CREATE TABLE kill_row (token text PRIMARY KEY, twin text NOT NULL, worker int);
 CREATE TABLE kill_pair (id int PRIMARY KEY, balance bigint NOT NULL);
 INSERT INTO kill_pair SELECT i, 1000 FROM generate_series(1, 4) i`
@@ -65,14 +68,8 @@ func TestKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer i.Stop()
-	s := connect(t, i.Target)
-	mustRows(t, s, killTables)
 	l := newLedger()
-	ctx, stop := context.WithCancel(t.Context())
-	var work sync.WaitGroup
-	for n := range 3 {
-		work.Go(func() { l.work(ctx, i, n) })
-	}
+	_, finish := l.begin(t, i)
 	choice := rand.New(rand.NewPCG(*killSeed, 0))
 	for n := range *kills {
 		l.progress(t, i, 5)
@@ -87,13 +84,29 @@ func TestKill(t *testing.T) {
 			return err == nil
 		})
 	}
-	l.progress(t, i, 10)
-	stop()
-	work.Wait()
-	for _, w := range l.wrong {
-		t.Error(w)
+	finish()
+}
+
+// begin has workers write to an instance until ctx ends; finish ends it when they have
+// gone on for a while, and compares what is there with what they were told.
+func (l *ledger) begin(t *testing.T, i *oracle.Instance) (ctx context.Context, finish func()) {
+	t.Helper()
+	mustRows(t, connect(t, i.Target), killTables)
+	ctx, stop := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	for n := range workers {
+		work.Go(func() { l.work(ctx, i, n) })
 	}
-	l.check(t, connect(t, i.Target))
+	return ctx, func() {
+		t.Helper()
+		l.progress(t, i, 10)
+		stop()
+		work.Wait()
+		for _, w := range l.wrong {
+			t.Error(w)
+		}
+		l.check(t, connect(t, i.Target))
+	}
 }
 
 // progress waits until n more transactions are done.

@@ -1,7 +1,6 @@
 package oracle_test
 
 import (
-	"context"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -33,22 +32,17 @@ func TestUnrest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer i.Stop()
-	s := connect(t, i.Target)
-	mustRows(t, s, killTables)
 	l := newLedger()
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var work sync.WaitGroup
-	for n := range 3 {
-		work.Go(func() { l.work(ctx, i, n) })
-	}
+	ctx, finish := l.begin(t, i)
+	s := connect(t, i.Target)
+	var cancels sync.WaitGroup
 	canceled := 0
-	work.Go(func() {
+	cancels.Go(func() {
 		choice := rand.New(rand.NewPCG(*killSeed, 1))
 		for ctx.Err() == nil {
 			time.Sleep(time.Duration(choice.IntN(60)) * time.Millisecond)
 			l.mu.Lock()
-			victim := l.open[choice.IntN(3)]
+			victim := l.open[choice.IntN(workers)]
 			l.mu.Unlock()
 			if victim != nil && victim.Cancel(ctx) == nil {
 				canceled++
@@ -65,13 +59,8 @@ func TestUnrest(t *testing.T) {
 			change(t, s, sql)
 		}
 	}
-	l.progress(t, i, 10)
-	stop()
-	work.Wait()
-	for _, w := range l.wrong {
-		t.Error(w)
-	}
-	l.check(t, connect(t, i.Target))
+	finish()
+	cancels.Wait()
 	t.Logf("%d statements were canceled", canceled)
 }
 
