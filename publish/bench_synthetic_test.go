@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/clarus-project/clarus/internal/figures"
 )
 
 // TestSyntheticBench draws synthetic rows of Adult and measures how alike they are, the
@@ -57,6 +59,6 @@ func TestSyntheticBench(t *testing.T) {
 	}
 	t.Log("\n" + rows.String())
 	if a.real {
-		tabulate(t, "synthetic", rows.String())
+		figures.Write(t, "../docs/benchmarks.md", "synthetic", rows.String())
 	}
 }

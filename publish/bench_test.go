@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clarus-project/clarus/internal/figures"
 	"github.com/clarus-project/clarus/publish/check"
 	"github.com/clarus-project/clarus/publish/living"
 	"github.com/clarus-project/clarus/publish/model"
@@ -51,7 +52,7 @@ func TestPublishBench(t *testing.T) {
 	}
 	t.Log("\n" + rows.String())
 	if a.real {
-		tabulate(t, "publish", rows.String())
+		figures.Write(t, "../docs/benchmarks.md", "publish", rows.String())
 	}
 }
 
@@ -99,7 +100,7 @@ func TestLivingBench(t *testing.T) {
 	}
 	t.Log("\n" + rows.String())
 	if a.real {
-		tabulate(t, "living", rows.String())
+		figures.Write(t, "../docs/benchmarks.md", "living", rows.String())
 	}
 }
 
@@ -128,7 +129,7 @@ func TestMicroaggregationBench(t *testing.T) {
 	got := aggregate(t, program, dir, numbers(1_000_000, 10), 5)
 	fmt.Fprintf(&rows, "| 1,000,000 rows of 10 numbers | 5 | %.4f | | | | %.1f s | %.1f s | %d MB |\n", got.loss, got.wall, got.cpu, got.memory)
 	t.Log("\n" + rows.String())
-	tabulate(t, "microaggregation", rows.String())
+	figures.Write(t, "../docs/benchmarks.md", "microaggregation", rows.String())
 }
 
 // numbers is a table of numbers that depend on two others.
@@ -272,25 +273,6 @@ func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 func write(t *testing.T, dir, name string, text []byte) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// tabulate puts a table between its marks in docs/benchmarks.md.
-func tabulate(t *testing.T, name, table string) {
-	t.Helper()
-	path := "../docs/benchmarks.md"
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	from, to := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
-	head, rest, ok := strings.Cut(string(text), from)
-	_, tail, found := strings.Cut(rest, to)
-	if !ok || !found {
-		t.Fatalf("%s has no marks for %s", path, name)
-	}
-	if err := os.WriteFile(path, []byte(head+from+table+to+tail), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -41,6 +41,34 @@ type Host struct {
 	Releases  Releases // nil: nobody keeps any
 }
 
+// Learn asks the twin, in a database of its, what PostgreSQL itself brings:
+// Builtins and System, which are the same in every database.
+func (h *Host) Learn(ctx context.Context, db *store.Database) error {
+	v, err := db.Current(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.Twin.Release()
+	c, err := v.Twin.Analyst(ctx, db.Twin.Owner())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	functions, operators, relations, err := c.Builtins()
+	if err != nil {
+		return err
+	}
+	b := &plan.Builtins{Functions: map[uint32]plan.Function{}, Operators: map[uint32]plan.Operator{}}
+	for oid, f := range functions {
+		b.Functions[oid] = plan.Function(f)
+	}
+	for oid, o := range operators {
+		b.Operators[oid] = plan.Operator(o)
+	}
+	h.Builtins, h.System = b, relations
+	return nil
+}
+
 // Releases keeps releases in step with their originals.
 type Releases interface {
 	// Refresh brings a release in step, and says in words how it is.

@@ -3,18 +3,13 @@ package main
 import (
 	"bufio"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/clarus-project/clarus/pgwire"
 )
 
 // TestCommands runs the scripts of testdata/command. At PROVIDER is a server
@@ -70,18 +65,7 @@ ALTER TABLE late ADD FOREIGN KEY (patient) REFERENCES patient;`
 		t.Fatalf("it does not serve:\n%s", log.String())
 	}
 	go func() { _, _ = io.Copy(io.Discard, said) }()
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := dialDemo(t.Context(), pgwire.Target{Host: host, Port: uint16(n), Database: "app", User: "app", Password: "a-password", Timeout: 30 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := dial(t, address, "app", "a-password")
 	defer c.Close()
 	for _, sql := range append(strings.Split(schema, "\n"), "INSERT INTO patient (last_name, born, email) VALUES ('Lovelace', '1815-12-10', 'ada@example.org')",
 		"INSERT INTO code VALUES ('A1', 'cold')", "INSERT INTO visit (patient, code, day) VALUES (1, 'A1', '2024-02-29')", "INSERT INTO late VALUES (7, 1, 'x')",

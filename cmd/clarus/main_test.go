@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/clarus-project/clarus/pgserver"
+	"github.com/clarus-project/clarus/pgwire"
 )
 
 // The test binary is the command itself where this is set.
@@ -215,6 +217,24 @@ func startCloud(t *testing.T, settings map[string]string, statements ...string) 
 		t.Fatal(err)
 	}
 	return s.Addr()
+}
+
+// dial opens a session in the database app at host:port.
+func dial(t *testing.T, address, user, password string) *demoSession {
+	t.Helper()
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := dialDemo(t.Context(), pgwire.Target{Host: host, Port: uint16(n), Database: "app", User: user, Password: password, Timeout: 30 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // tempDir is a directory that the server's account can reach.

@@ -1,17 +1,12 @@
 package main
 
 import (
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/clarus-project/clarus/pgwire"
 )
 
 const patients = `CREATE TABLE patient (id int PRIMARY KEY, name text NOT NULL, born date, "Post, code" char(5), ward text, cost numeric(8,2), seen timestamptz);
@@ -23,18 +18,7 @@ CREATE SCHEMA release`
 // the mistakes of command lines.
 func TestPublishTables(t *testing.T) {
 	address := startCloud(t, nil, "ALTER DATABASE app OWNER TO clarus")
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := dialDemo(t.Context(), pgwire.Target{Host: host, Port: uint16(n), Database: "app", User: "clarus", Password: "b-password", Timeout: 30 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := dial(t, address, "clarus", "b-password")
 	defer c.Close()
 	ask := func(sql string) string {
 		t.Helper()

@@ -24,7 +24,6 @@ import (
 	"github.com/clarus-project/clarus/gate"
 	"github.com/clarus-project/clarus/keys/file"
 	"github.com/clarus-project/clarus/pgwire"
-	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/policy"
 	"github.com/clarus-project/clarus/provider"
 	pgprovider "github.com/clarus-project/clarus/provider/postgres"
@@ -292,7 +291,7 @@ func (s *server) openDatabases(ctx context.Context, vault *run.Vault) error {
 		}
 	}
 	for _, db := range list {
-		if s.host.Builtins, s.host.System, err = builtins(ctx, db); err == nil {
+		if err = s.host.Learn(ctx, db); err == nil {
 			return nil
 		}
 	}
@@ -335,32 +334,6 @@ func (s *server) annexes(database, home string) map[string]store.Annex {
 		}
 	}
 	return list
-}
-
-// builtins asks the twin what PostgreSQL itself brings.
-func builtins(ctx context.Context, db *store.Database) (*plan.Builtins, map[uint32]string, error) {
-	v, err := db.Current(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer v.Twin.Release()
-	c, err := v.Twin.Analyst(ctx, db.Twin.Owner())
-	if err != nil {
-		return nil, nil, err
-	}
-	defer c.Close()
-	f, o, r, err := c.Builtins()
-	if err != nil {
-		return nil, nil, err
-	}
-	b := &plan.Builtins{Functions: map[uint32]plan.Function{}, Operators: map[uint32]plan.Operator{}}
-	for oid, x := range f {
-		b.Functions[oid] = plan.Function(x)
-	}
-	for oid, x := range o {
-		b.Operators[oid] = plan.Operator(x)
-	}
-	return b, r, nil
 }
 
 func (s *server) startFront() error {

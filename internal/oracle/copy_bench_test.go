@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clarus-project/clarus/internal/figures"
 	"github.com/clarus-project/clarus/internal/oracle"
 )
 
@@ -73,5 +74,5 @@ func TestCopyBench(t *testing.T) {
 		"| COPY FROM STDIN, text format | %.2f s | %.2f s (CPU %.2f s, of the twin %.2f s) | %.1f |\n| bytes at the provider, index included | %d | %d | %.1f |\n",
 		copiedRows, plain, clarus, median(own), median(twin), clarus/plain, stored, sealed, float64(sealed)/float64(stored))
 	t.Log("\n" + text)
-	tabulate(t, "copy", text)
+	figures.Write(t, "../../docs/benchmarks.md", "copy", text)
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/clarus-project/clarus/front/postgres"
 	"github.com/clarus-project/clarus/gate"
 	"github.com/clarus-project/clarus/pgwire"
-	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/policy"
 	"github.com/clarus-project/clarus/provider"
 	pgprovider "github.com/clarus-project/clarus/provider/postgres"
@@ -98,33 +97,10 @@ func (w *World) Embed(ctx context.Context, name, policyText string) (e *Embedded
 	}
 	host := &session.Host{Databases: list, Users: map[string]bool{"app": true}, Providers: map[string]provider.Provider{"cloud-a": cloud},
 		Gate: gate.New(forgetful{}), Vault: vault, MaxRows: 100_000}
-	if host.Builtins, host.System, err = e.builtins(ctx); err != nil {
+	if err := host.Learn(ctx, e.database); err != nil {
 		return e, err
 	}
 	return e, e.serve(host)
-}
-
-// builtins asks the twin what PostgreSQL itself brings.
-func (e *Embedded) builtins(ctx context.Context) (*plan.Builtins, map[uint32]string, error) {
-	v, err := e.database.Current(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer v.Twin.Release()
-	c, err := v.Twin.Analyst(ctx, "app")
-	if err != nil {
-		return nil, nil, err
-	}
-	defer c.Close()
-	functions, operators, relations, err := c.Builtins()
-	b := &plan.Builtins{Functions: map[uint32]plan.Function{}, Operators: map[uint32]plan.Operator{}}
-	for oid, x := range functions {
-		b.Functions[oid] = plan.Function(x)
-	}
-	for oid, x := range operators {
-		b.Operators[oid] = plan.Operator(x)
-	}
-	return b, relations, err
 }
 
 func (e *Embedded) serve(host *session.Host) error {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clarus-project/clarus/internal/figures"
 	"github.com/clarus-project/clarus/internal/oracle"
 )
 
@@ -94,7 +95,7 @@ func TestProxyBench(t *testing.T) {
 		}
 	}
 	if os.Getenv("BENCH") == "" {
-		tabulate(t, "proxy", table.String())
+		figures.Write(t, "../../docs/benchmarks.md", "proxy", table.String())
 	}
 }
 
@@ -129,23 +130,4 @@ func script(t *testing.T, name string) string {
 func median(list []float64) float64 {
 	list = slices.Sorted(slices.Values(list))
 	return list[len(list)/2]
-}
-
-// tabulate puts a table between its marks in docs/benchmarks.md.
-func tabulate(t *testing.T, name, table string) {
-	t.Helper()
-	path := "../../docs/benchmarks.md"
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	from, to := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
-	head, rest, ok := strings.Cut(string(text), from)
-	_, tail, found := strings.Cut(rest, to)
-	if !ok || !found {
-		t.Fatalf("%s has no marks for %s", path, name)
-	}
-	if err := os.WriteFile(path, []byte(head+from+table+to+tail), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
