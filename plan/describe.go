@@ -12,7 +12,7 @@ func (p *Plan) Probed() []int {
 	if p.Class == Direct {
 		return p.Write.Change.probed()
 	}
-	if p.Class == Push {
+	if p.Class == Push || p.Class == Refine {
 		return p.Pushed.probed()
 	}
 	var list []int
@@ -63,6 +63,9 @@ func (p *Plan) Describe(preview func(Fetch) string) []string {
 		lines = append(lines, "  At "+p.Provider+": "+p.SQL)
 	case Push:
 		lines = append(lines, "  At "+p.Provider+": "+p.Pushed.SQL, "  Opened on this side as the rows come")
+	case Refine:
+		lines = append(lines, "  Not pushed whole because: "+p.Pushed.Because, "  At "+p.Provider+": "+p.Pushed.SQL,
+			"  Opened on this side as the rows come, and left out where they do not meet the condition")
 	case Direct:
 		for _, seq := range p.Sequences {
 			lines = append(lines, fmt.Sprintf("  Drawn at %s first: sequence %d", p.Provider, seq))

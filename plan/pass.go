@@ -55,7 +55,7 @@ func (env Env) passable(p *Plan, st *analyze.Statement, results []uint32) (strin
 	// Of a table with protected columns the provider gets to see only values that
 	// stand beside a clear column, as in a push plan: others may be of a protected one.
 	if mixed && (st.Constants || len(st.Params) > 0) {
-		if pushed, why := env.push(st, results); pushed == nil {
+		if pushed, why := env.push(st, results, false); pushed == nil {
 			return why, false
 		}
 	}

@@ -22,6 +22,7 @@ const (
 	Twin     Class = "twin"     // no row is needed: the twin answers
 	Pass     Class = "pass"     // nothing protected is touched: the provider answers
 	Push     Class = "push"     // rewritten for carriers: the provider answers, results are opened as they come
+	Refine   Class = "refine"   // a push plan whose rows meet conditions that this side evaluates
 	Direct   Class = "direct"   // a write whose values this side knows: they are sealed, the provider writes
 	Residual Class = "residual" // rows are fetched, the twin answers
 	Private  Class = "private"  // rows are fetched, noise is added to what they tell
@@ -33,7 +34,7 @@ type Plan struct {
 	Provider     string           // the only one, or else the one where rows may change or be locked; "" if there is none, or only its run will tell
 	Providers    []string         // all that hold tables which take part
 	SQL          string           // Pass: the statement as the provider gets it
-	Pushed       *Pushed          // Push: what the provider is asked
+	Pushed       *Pushed          // Push, Refine: what the provider is asked
 	Write        *Write           // Direct: what the provider is to write
 	Private      *PrivateQuery    // Private: what is asked and told
 	Fetches      []Fetch          // Residual: rows to load on the twin
@@ -241,7 +242,7 @@ func (p *Plan) Whole(env Env) *Plan {
 	return &q
 }
 
-// Unpushed is the residual plan of a push or direct plan.
+// Unpushed is the residual plan of a push, refine or direct plan.
 func (p *Plan) Unpushed() *Plan {
 	q := *p
 	q.Class, q.Pushed, q.Write = Residual, nil, nil

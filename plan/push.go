@@ -17,8 +17,12 @@ type Pushed struct {
 	Params  []Slot // what $1, $2, ... are
 	Columns []PushedColumn
 	Outputs []PushedOutput
-	Proofs  []PushedOutput // opened only to compare their tags
+	Proofs  []PushedOutput // come along only for their tags to be compared, and for Checks
 	Once    bool           // rows are rows of one table: none may come twice
+
+	Checks        []Check // what rows must meet beside, on this side
+	Because       string  // why
+	Limit, Offset *Probe  // bigints, of the rows that meet Checks; nil: none
 }
 
 // A Slot is a parameter of the pushed statement. With Column it is the tag
@@ -57,22 +61,25 @@ func (p *Plan) TryPush(env Env, list []*analyze.Statement, results []uint32) {
 	if p.Class != Residual || p.Opaque || p.Locks || len(p.Targets) > 0 || len(p.Providers) != 1 {
 		return
 	}
-	pushed, why := env.push(list[0], results)
+	pushed, why := env.push(list[0], results, true)
 	if pushed == nil {
 		p.Why += "; not pushed because " + why
 		return
 	}
-	p.Class, p.Pushed = Push, pushed
+	if p.Class, p.Pushed = Push, pushed; len(pushed.Checks) > 0 {
+		p.Class = Refine
+	}
 }
 
-func (env Env) push(st *analyze.Statement, results []uint32) (*Pushed, string) {
+// push writes a statement for carriers, with refines leaving conditions to this side.
+func (env Env) push(st *analyze.Statement, results []uint32, refines bool) (*Pushed, string) {
 	if st.Query == nil {
 		return nil, "it is more than one plain block"
 	}
 	if why, ok := env.movable(st, results); !ok {
 		return nil, why
 	}
-	w := &pushWriter{env: env, q: st.Query, tables: map[int]*catalog.Table{}, nullable: map[int]bool{}}
+	w := &pushWriter{env: env, q: st.Query, refines: refines, tables: map[int]*catalog.Table{}, nullable: map[int]bool{}}
 	for i, oid := range st.Query.Tables {
 		t := env.Catalog.Table(oid)
 		if t == nil || t.Relation.RowSecurity {
@@ -94,6 +101,8 @@ type pushWriter struct {
 	q        *analyze.Query
 	tables   map[int]*catalog.Table
 	nullable map[int]bool
+	refines  bool       // this side may evaluate conditions
+	kept     []kept     // those that it does
 	compared []*carried // columns whose tags are compared
 	grouped  bool
 	keys     map[string]bool // SQL of the grouping keys
@@ -113,7 +122,9 @@ func (w *pushWriter) write() {
 	from := w.from()
 	where := ""
 	if w.q.Where != nil {
-		where = " WHERE " + w.expr(w.q.Where)
+		if where = w.condition(w.q.Where); where != "" {
+			where = " WHERE " + where
+		}
 	}
 	group := w.group()
 	for i := range w.q.Outputs {
@@ -121,7 +132,7 @@ func (w *pushWriter) write() {
 			w.output(i)
 		}
 	}
-	w.out.Once = !w.grouped && len(w.q.From) == 1 && w.q.From[0].Table != 0
+	w.out.Once = !w.grouped && w.alone()
 	having := ""
 	if w.q.Having != nil {
 		having = " HAVING " + w.expr(w.q.Having)
@@ -132,6 +143,7 @@ func (w *pushWriter) write() {
 		w.fail("it returns no columns")
 	}
 	w.prove()
+	w.refine()
 	w.out.SQL = "SELECT " + strings.Join(w.fields, ", ") + from + where + group + having + sort + limit
 }
 
@@ -270,6 +282,14 @@ func (w *pushWriter) bound(word string, e *analyze.Expr) string {
 		return ""
 	case e.Kind != analyze.Literal:
 		return w.fail("its limit is computed")
+	case len(w.kept) > 0:
+		probe := probeOf(e.Operand)
+		if word == " LIMIT " {
+			w.out.Limit = &probe
+		} else {
+			w.out.Offset = &probe
+		}
+		return ""
 	}
 	return word + w.symbol(Slot{Probe: probeOf(e.Operand)})
 }

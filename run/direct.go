@@ -355,7 +355,7 @@ func (w *Writer) change(ctx context.Context, pl *plan.Write, v *Values, args Arg
 	if len(pl.Change.Outputs) == 0 {
 		row = func([]byte) error { return nil } // what comes back is compared only
 	}
-	tag, err := w.Vault.stream(ctx, w.Provider, &pl.Change, st, results, row)
+	tag, err := w.Vault.stream(ctx, w.Provider, &pl.Change, nil, st, results, row)
 	switch {
 	case err != nil:
 		return "", w.explainChange(err, pl.Table, known)

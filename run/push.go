@@ -18,8 +18,8 @@ import (
 // Push has the provider run a pushed statement, and opens its rows as they
 // come, by column batch: no cell of a batch is released before all of the
 // batch have opened. results are the formats of the client's columns; bodies
-// of DataRow messages go to row.
-func (v *Vault) Push(ctx context.Context, permit gate.Permit, p provider.Session, pl *plan.Pushed, args Args, results []int16, row func([]byte) error) (string, error) {
+// of DataRow messages go to row. refinement is that of a refine plan, else nil.
+func (v *Vault) Push(ctx context.Context, permit gate.Permit, p provider.Session, pl *plan.Pushed, refinement *Refinement, args Args, results []int16, row func([]byte) error) (string, error) {
 	if !permit.Valid() {
 		return "", &clarus.Error{Op: "push", Kind: clarus.Internal, Msg: "no permit"}
 	}
@@ -27,11 +27,11 @@ func (v *Vault) Push(ctx context.Context, permit gate.Permit, p provider.Session
 	if err != nil {
 		return "", err
 	}
-	return v.stream(ctx, p, pl, st, results, row)
+	return v.stream(ctx, p, pl, refinement, st, results, row)
 }
 
 // stream runs a pushed statement whose parameters are bound.
-func (v *Vault) stream(ctx context.Context, p provider.Session, pl *plan.Pushed, st provider.Statement, results []int16, row func([]byte) error) (string, error) {
+func (v *Vault) stream(ctx context.Context, p provider.Session, pl *plan.Pushed, refinement *Refinement, st provider.Statement, results []int16, row func([]byte) error) (string, error) {
 	if len(pl.Columns) == 0 {
 		return p.Run(ctx, st, nil, nil)
 	}
@@ -40,8 +40,8 @@ func (v *Vault) stream(ctx context.Context, p provider.Session, pl *plan.Pushed,
 		b = &buffers{bytes: []byte{}}
 	}
 	defer v.release(b)
-	o := &opener{v: v, buffers: b, ctx: ctx, plan: pl, results: results, row: row, outputs: slices.Concat(pl.Outputs, pl.Proofs)}
-	o.cells, o.located = make([]column, len(o.outputs)), places(o.outputs)
+	o := &opener{v: v, buffers: b, ctx: ctx, plan: pl, refinement: refinement, results: results, row: row, outputs: slices.Concat(pl.Outputs, pl.Proofs)}
+	o.cells, o.opened, o.located = make([]column, len(o.outputs)), make([][]byte, len(o.outputs)), places(o.outputs)
 	if pl.Once {
 		o.seen = map[clarus.RowID]bool{}
 	}
@@ -49,7 +49,7 @@ func (v *Vault) stream(ctx context.Context, p provider.Session, pl *plan.Pushed,
 	if err == nil {
 		err = o.flush()
 	}
-	return tag, err
+	return o.tag(tag), err
 }
 
 // pushed binds the parameters of a pushed statement.
@@ -83,6 +83,11 @@ type opener struct {
 	results []int16
 	row     func([]byte) error
 	seen    map[clarus.RowID]bool
+
+	refinement *Refinement
+	opened     [][]byte // the values of the row at hand, by output and proof
+	met        int64    // rows that met the conditions
+	returned   int64
 
 	*buffers
 	cells   []column   // by output and proof
@@ -168,6 +173,9 @@ func (o *opener) check(formats []int16) func([]pgwire.Field) error {
 
 // add keeps a row until its batch is full.
 func (o *opener) add(body []byte) error {
+	if o.full() {
+		return nil
+	}
 	row, err := pgwire.Row(body, o.scratch)
 	if err != nil {
 		return malformed(err)
@@ -207,18 +215,16 @@ func (o *opener) flush() error {
 	}
 	next := make([]int, len(o.cells))
 	for at, row := range o.rows {
-		o.out = binary.BigEndian.AppendUint16(o.out[:0], uint16(len(o.plan.Outputs)))
-		for i, out := range o.plan.Outputs {
-			value := row[out.At]
-			if out.Attr != nil {
-				var err error
-				if value, err = o.cells[i].value(at, &next[i], out, o.results[i]); err != nil {
-					return err
-				}
+		for i := range o.cells {
+			if o.outputs[i].Attr != nil {
+				o.opened[i] = o.cells[i].value(at, &next[i])
 			}
-			o.out = appendDatum(o.out, value)
 		}
-		if err := o.row(o.out); err != nil {
+		keep, err := o.keeps(row)
+		if err == nil && keep {
+			err = o.release(row)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -226,14 +232,35 @@ func (o *opener) flush() error {
 	return nil
 }
 
-// value is the column's value in row at, in the client's format. next walks
-// along the cells.
-func (c *column) value(at int, next *int, out plan.PushedOutput, format int16) ([]byte, error) {
+// release hands the row at hand on.
+func (o *opener) release(row [][]byte) error {
+	o.out = binary.BigEndian.AppendUint16(o.out[:0], uint16(len(o.plan.Outputs)))
+	for i, out := range o.plan.Outputs {
+		value := row[out.At]
+		if out.Attr != nil {
+			var err error
+			if value, err = formatted(o.opened[i], out, o.results[i]); err != nil {
+				return err
+			}
+		}
+		o.out = appendDatum(o.out, value)
+	}
+	o.returned++
+	return o.row(o.out)
+}
+
+// value is the column's value in row at, nil for NULL. next walks along the cells.
+func (c *column) value(at int, next *int) []byte {
 	if *next == len(c.rows) || c.rows[*next] != at {
-		return nil, nil
+		return nil
 	}
 	v := c.values[*next].Bytes
 	*next++
+	return v
+}
+
+// formatted is a value in the client's format.
+func formatted(v []byte, out plan.PushedOutput, format int16) ([]byte, error) {
 	if format == 1 || v == nil {
 		return v, nil
 	}

@@ -91,7 +91,7 @@ func (s *Session) declare(ctx context.Context, p *portal) (string, error) {
 func (s *Session) readCursor(ctx context.Context, read *portal, c *cursor) error {
 	const name = "clarus_cursor"
 	class := read.st.plan.Class
-	remote := class == plan.Pass || class == plan.Push
+	remote := class == plan.Pass || class == plan.Push || class == plan.Refine
 	var at provider.Session
 	if remote && s.block {
 		var err error

@@ -210,8 +210,8 @@ func (s *Session) carryOut(ctx context.Context, permit gate.Permit, p *portal, r
 
 // planned runs a query by its plan.
 func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, row func([]byte) error) (tag string, err error) {
-	if p.st.plan.Class == plan.Direct && p.values == nil {
-		p = s.known(p) // it is part of another statement
+	if class := p.st.plan.Class; class == plan.Direct && p.values == nil || class == plan.Refine && p.refinement == nil {
+		p = s.fitting(p) // it is part of another statement
 	}
 	if err := s.mayTouch(p.st.plan); err != nil {
 		return "", err
@@ -227,7 +227,7 @@ func (s *Session) planned(ctx context.Context, permit gate.Permit, p *portal, ro
 		tag, err = s.answer(ctx, permit, p, row)
 	case pl.Class == plan.Pass:
 		tag, err = s.pass(ctx, p, row)
-	case pl.Class == plan.Push:
+	case pl.Class == plan.Push || pl.Class == plan.Refine:
 		tag, err = s.push(ctx, permit, p, row)
 	case pl.Class == plan.Direct:
 		tag, err = s.write(ctx, permit, p, row)

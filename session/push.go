@@ -8,13 +8,14 @@ import (
 	"github.com/clarus-project/clarus/gate"
 	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/plan"
+	"github.com/clarus-project/clarus/run"
 )
 
-// fitting returns the portal with a plan for the formats that the client asked
-// for: what this side cannot write as text the twin finishes.
+// fitting returns the portal with a plan for the formats and the values that the
+// client gave: what this side cannot write as text, or not read, the twin finishes.
 func (s *Session) fitting(p *portal) *portal {
 	switch p.st.plan.Class {
-	case plan.Push:
+	case plan.Push, plan.Refine:
 	case plan.Direct:
 		return s.known(p)
 	default:
@@ -26,7 +27,16 @@ func (s *Session) fitting(p *portal) *portal {
 			return p.unpushed()
 		}
 	}
-	return p
+	if p.st.plan.Class == plan.Push {
+		return p
+	}
+	refinement, ok := run.Refine(p.st.plan.Pushed, p.args())
+	if !ok {
+		return p.unpushed()
+	}
+	q := *p
+	q.refinement = refinement
+	return &q
 }
 
 // unpushed is the portal with its residual plan.
@@ -62,7 +72,7 @@ func (s *Session) push(ctx context.Context, permit gate.Permit, p *portal, row f
 		return "", err
 	}
 	args.Ends = s.ends(p)
-	tag, err := s.host.Vault.Push(ctx, permit, remote, p.st.plan.Pushed, args, p.results(), row)
+	tag, err := s.host.Vault.Push(ctx, permit, remote, p.st.plan.Pushed, p.refinement, args, p.results(), row)
 	if isServer(err) {
 		err = s.passError(err)
 	}

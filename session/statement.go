@@ -177,7 +177,7 @@ func (s *Session) mean(ctx context.Context, c *twin.Conn, p *statement) ([]*anal
 		return nil, err
 	}
 	switch p.plan.Class {
-	case plan.Pass, plan.Push:
+	case plan.Pass, plan.Push, plan.Refine:
 		return list, s.privileges(c, p)
 	case plan.Direct:
 		if err := s.privileges(c, p); err != nil {
@@ -266,9 +266,10 @@ type portal struct {
 	tag   string
 	ready bool // rows and tag are complete
 
-	values *run.Values // of a direct write
-	cursor *cursor     // made by DECLARE
-	serial int         // order of creation, for savepoints
+	values     *run.Values     // of a direct write
+	refinement *run.Refinement // of a refine plan
+	cursor     *cursor         // made by DECLARE
+	serial     int             // order of creation, for savepoints
 }
 
 // addPortal gives a portal its name.
@@ -317,7 +318,7 @@ func (p *portal) described() []pgwire.Field {
 var actions = map[sqlast.Kind]audit.Action{sqlast.Query: audit.ActionSelect, sqlast.Insert: audit.ActionInsert, sqlast.Update: audit.ActionUpdate,
 	sqlast.Delete: audit.ActionDelete, sqlast.Merge: audit.ActionMerge, sqlast.DDL: audit.ActionDDL, sqlast.Database: audit.ActionDDL}
 
-var classes = map[plan.Class]audit.Class{plan.Twin: audit.ClassTwin, plan.Pass: audit.ClassPass, plan.Push: audit.ClassPush, plan.Direct: audit.ClassDirect, plan.Residual: audit.ClassResidual,
+var classes = map[plan.Class]audit.Class{plan.Twin: audit.ClassTwin, plan.Pass: audit.ClassPass, plan.Push: audit.ClassPush, plan.Refine: audit.ClassRefine, plan.Direct: audit.ClassDirect, plan.Residual: audit.ClassResidual,
 	plan.Private: audit.ClassPrivate}
 
 // asked is the request that the gate judges.
