@@ -64,8 +64,13 @@ func (p *Plan) Describe(preview func(Fetch) string) []string {
 	case Push:
 		lines = append(lines, "  At "+p.Provider+": "+p.Pushed.SQL, "  Opened on this side as the rows come")
 	case Refine:
-		lines = append(lines, "  Not pushed whole because: "+p.Pushed.Because, "  At "+p.Provider+": "+p.Pushed.SQL,
-			"  Opened on this side as the rows come, and left out where they do not meet the condition")
+		lines = append(lines, "  Not pushed whole because: "+p.Pushed.Because, "  At "+p.Provider+": "+p.Pushed.SQL, "  Opened on this side as the rows come")
+		if len(p.Pushed.Checks) > 0 {
+			lines = append(lines, "  Rows that do not meet the condition are left out on this side")
+		}
+		if len(p.Pushed.Order) > 0 {
+			lines = append(lines, "  Sorted on this side")
+		}
 	case Direct:
 		for _, seq := range p.Sequences {
 			lines = append(lines, fmt.Sprintf("  Drawn at %s first: sequence %d", p.Provider, seq))

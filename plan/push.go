@@ -20,9 +20,10 @@ type Pushed struct {
 	Proofs  []PushedOutput // come along only for their tags to be compared, and for Checks
 	Once    bool           // rows are rows of one table: none may come twice
 
-	Checks        []Check // what rows must meet beside, on this side
-	Because       string  // why
-	Limit, Offset *Probe  // bigints, of the rows that meet Checks; nil: none
+	Checks        []Check   // what rows must meet beside, on this side
+	Order         []Ordered // how this side sorts the rows
+	Because       string    // why this side does
+	Limit, Offset *Probe    // bigints, of the rows that meet Checks, in order; nil: none
 }
 
 // A Slot is a parameter of the pushed statement. With Column it is the tag
@@ -66,7 +67,7 @@ func (p *Plan) TryPush(env Env, list []*analyze.Statement, results []uint32) {
 		p.Why += "; not pushed because " + why
 		return
 	}
-	if p.Class, p.Pushed = Push, pushed; len(pushed.Checks) > 0 {
+	if p.Class, p.Pushed = Push, pushed; pushed.Because != "" {
 		p.Class = Refine
 	}
 }
@@ -103,6 +104,7 @@ type pushWriter struct {
 	nullable map[int]bool
 	refines  bool       // this side may evaluate conditions
 	kept     []kept     // those that it does
+	sorts    string     // why this side sorts; "": it does not
 	compared []*carried // columns whose tags are compared
 	grouped  bool
 	keys     map[string]bool // SQL of the grouping keys
@@ -261,7 +263,10 @@ func (w *pushWriter) sort() string {
 	for i, k := range w.q.Sort {
 		e := w.q.Outputs[k.Output].Expr
 		if c := w.protected(e); c != nil {
-			return w.fail("it orders by %s", c.name())
+			if w.sorts = "it orders by " + c.name(); !w.refines || !w.alone() {
+				w.fail("%s", w.sorts)
+			}
+			return ""
 		}
 		op, ok := w.env.Builtins.Operators[k.Less]
 		if !ok || op.Name != "<" && op.Name != ">" {
@@ -282,7 +287,7 @@ func (w *pushWriter) bound(word string, e *analyze.Expr) string {
 		return ""
 	case e.Kind != analyze.Literal:
 		return w.fail("its limit is computed")
-	case len(w.kept) > 0:
+	case len(w.kept) > 0 || w.sorts != "":
 		probe := probeOf(e.Operand)
 		if word == " LIMIT " {
 			w.out.Limit = &probe

@@ -40,6 +40,12 @@ type Term struct {
 	Probe Probe
 }
 
+// An Ordered is a key by which this side sorts.
+type Ordered struct {
+	Term
+	Descending, NullsFirst bool
+}
+
 // condition writes a WHERE clause. Where the rows are those of one table,
 // conjuncts that the provider cannot evaluate are kept for this side.
 func (w *pushWriter) condition(e *analyze.Expr) string {
@@ -89,13 +95,16 @@ type kept struct {
 // alone reports whether the rows are those of one table.
 func (w *pushWriter) alone() bool { return len(w.q.From) == 1 && w.q.From[0].Table != 0 }
 
-// refine adds what the kept conditions need of each row. The columns of the
-// result are computed for more rows than are returned: none may raise an error.
+// refine adds what the kept conditions and the order need of each row. The columns
+// of the result are computed for more rows than are returned: none may raise an error.
 func (w *pushWriter) refine() {
-	if len(w.kept) == 0 || w.why != "" {
+	why := w.sorts
+	if len(w.kept) > 0 {
+		why = w.kept[0].why
+	}
+	if why == "" || w.why != "" {
 		return
 	}
-	why := w.kept[0].why
 	if w.grouped || slices.ContainsFunc(w.q.Outputs, func(o analyze.Output) bool { return !w.total(o.Expr) }) {
 		w.fail("%s", why)
 		return
@@ -108,7 +117,24 @@ func (w *pushWriter) refine() {
 		}
 		w.out.Checks = append(w.out.Checks, c)
 	}
+	if w.sorts != "" {
+		w.order()
+	}
 	w.out.Because = why
+}
+
+// order has the columns come along by which this side sorts.
+func (w *pushWriter) order() {
+	for _, k := range w.q.Sort {
+		t, ok := w.term(w.q.Outputs[k.Output].Expr)
+		less := w.env.Builtins.Operators[k.Less]
+		_, ordered, known := pgvalue.Compare(t.Type, t.Type)
+		if !ok || t.At < 0 || !known || !ordered || !comparisons.MatchString(w.env.Builtins.Functions[less.Func].Name) {
+			w.fail("%s", w.sorts)
+			return
+		}
+		w.out.Order = append(w.out.Order, Ordered{Term: t, Descending: less.Name == ">", NullsFirst: k.NullsFirst})
+	}
 }
 
 // total reports whether an expression has a value for any values of its columns.

@@ -113,6 +113,11 @@ func (r *reader) check(provider.Statement) func([]pgwire.Field) error {
 	}
 }
 
+func tooMany(limit int) error {
+	return &clarus.Error{Op: "fetch", Kind: clarus.Limit, Msg: fmt.Sprintf("the statement needs more than %d rows on this side", limit),
+		Hint: "Restrict it by clear columns or by equality of tagged ones, or raise limits.residual-rows."}
+}
+
 func (r *reader) row(body []byte) error {
 	row, err := pgwire.Row(body, r.scratch)
 	if err != nil {
@@ -123,8 +128,7 @@ func (r *reader) row(body []byte) error {
 		return &clarus.Error{Op: "fetch", Kind: clarus.Integrity, Msg: "the provider returned a row that was not asked for"}
 	}
 	if r.count.Add(1) > int64(r.limit) {
-		return &clarus.Error{Op: "fetch", Kind: clarus.Limit, Msg: fmt.Sprintf("the statement needs more than %d rows on this side", r.limit),
-			Hint: "Restrict it by clear columns or by equality of tagged ones, or raise limits.residual-rows."}
+		return tooMany(r.limit)
 	}
 	i := int(row[0][0])<<8 | int(row[0][1])
 	stored := make([][]byte, len(r.slots[i]))

@@ -2,10 +2,12 @@ package run
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"testing"
 
 	"github.com/clarus-project/clarus/catalog"
+	"github.com/clarus-project/clarus/pgvalue"
 	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/technique"
@@ -47,17 +49,68 @@ func FuzzPushed(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		pl := &plan.Pushed{Columns: make([]plan.PushedColumn, 3), Outputs: []plan.PushedOutput{
 			{At: 1, Table: table, Attr: table.Columns[0], Identity: []int{0}, Nullable: true, Tag: 2}}}
-		o := &opener{v: v, buffers: &buffers{}, ctx: context.Background(), plan: pl, results: []int16{0}, outputs: pl.Outputs,
-			row: func(body []byte) error {
-				row, err := pgwire.Row(body, nil)
-				if err != nil || len(row) != 1 || row[0] != nil {
-					t.Errorf("handed on: %q, %v", body, err)
-				}
-				return nil
-			}}
-		o.cells, o.located = make([]column, 1), places(o.outputs)
+		o := v.opener(context.Background(), pl, nil, &buffers{}, []int16{0}, func(body []byte) error {
+			row, err := pgwire.Row(body, nil)
+			if err != nil || len(row) != 1 || row[0] != nil {
+				t.Errorf("handed on: %q, %v", body, err)
+			}
+			return nil
+		})
 		if o.add(body) == nil {
 			_ = o.flush()
+		}
+	})
+}
+
+// FuzzRefined gives any bytes as clear values that a refine plan compares and
+// sorts by: a value that is none of its type is an error.
+func FuzzRefined(f *testing.F) {
+	types := []uint32{pgvalue.BoolOID, pgvalue.Int4OID, pgvalue.Int8OID, pgvalue.Float4OID, pgvalue.NumericOID, pgvalue.DateOID, pgvalue.TimestampOID, pgvalue.TimetzOID,
+		pgvalue.IntervalOID, pgvalue.UUIDOID, pgvalue.TextOID, pgvalue.BPCharOID, pgvalue.ByteaOID, pgvalue.NameOID}
+	for i := range types {
+		f.Add(uint8(i), []byte("\x00\x00\x00\x01"), []byte("\x00"))
+		f.Add(uint8(i), []byte("\x00\x01\x00\x00\x00\x00\x00\x00\x00\x07"), []byte("\x00\x01\x00\x00\x40\x00\x00\x00\x00\x07"))
+	}
+	ring := techniquetest.NewRing()
+	v := NewVault(ring, ring.Deployment(), technique.List{cell.Technique{}, equality.Technique{}})
+	f.Fuzz(func(t *testing.T, kind uint8, a, b []byte) {
+		typ := types[int(kind)%len(types)]
+		left := plan.Term{At: 1, Type: typ}
+		pl := &plan.Pushed{Columns: []plan.PushedColumn{{Type: typ, Client: 0}, {Type: typ, Client: -1}}, Outputs: []plan.PushedOutput{{At: 0}}, Proofs: []plan.PushedOutput{{At: 1}}}
+		equal := plan.Check{Op: "=", Left: left, Right: left}
+		pl.Checks = []plan.Check{{Op: plan.Or, Parts: []plan.Check{{Op: plan.IsNull, Left: left}, equal}}}
+		if typ == pgvalue.BoolOID {
+			pl.Checks = append(pl.Checks, plan.Check{Op: plan.Or, Parts: []plan.Check{{Op: plan.IsTrue, Left: left}, equal}})
+		}
+		if typ == pgvalue.TextOID {
+			pl.Checks = append(pl.Checks, plan.Check{Op: plan.Like, Left: left, Right: plan.Term{At: -1, Type: typ, Probe: plan.Probe{Type: typ, Value: []byte("%")}}})
+		}
+		if _, ordered, _ := pgvalue.Compare(typ, typ); ordered {
+			pl.Order = []plan.Ordered{{Term: left}}
+		}
+		refinement, ok := Refine(pl, Args{}, 10)
+		if !ok {
+			t.Fatal("the plan has nothing that can be wrong")
+		}
+		rows, sound := 0, true
+		o := v.opener(context.Background(), pl, refinement, &buffers{bytes: []byte{}}, []int16{1}, func([]byte) error { rows++; return nil })
+		var err error
+		for _, value := range [][]byte{a, b} {
+			_, wrong := pgvalue.Canonical(typ, value)
+			sound = sound && wrong == nil
+			body := binary.BigEndian.AppendUint16(nil, 2)
+			if err == nil {
+				err = o.add(appendDatum(appendDatum(body, value), value))
+			}
+		}
+		if err == nil {
+			err = o.flush()
+		}
+		if err == nil && o.sorter != nil {
+			err = o.sorter.each(o.hand)
+		}
+		if (err == nil) != sound || sound && rows != 2 {
+			t.Errorf("%x and %x as type %d: %d rows, %v", a, b, typ, rows, err)
 		}
 	})
 }

@@ -40,14 +40,13 @@ func (v *Vault) stream(ctx context.Context, p provider.Session, pl *plan.Pushed,
 		b = &buffers{bytes: []byte{}}
 	}
 	defer v.release(b)
-	o := &opener{v: v, buffers: b, ctx: ctx, plan: pl, refinement: refinement, results: results, row: row, outputs: slices.Concat(pl.Outputs, pl.Proofs)}
-	o.cells, o.opened, o.located = make([]column, len(o.outputs)), make([][]byte, len(o.outputs)), places(o.outputs)
-	if pl.Once {
-		o.seen = map[clarus.RowID]bool{}
-	}
+	o := v.opener(ctx, pl, refinement, b, results, row)
 	tag, err := p.Run(ctx, st, o.check(st.Results), o.add)
 	if err == nil {
 		err = o.flush()
+	}
+	if err == nil && o.sorter != nil {
+		err = o.sorter.each(o.hand)
 	}
 	return o.tag(tag), err
 }
@@ -88,10 +87,23 @@ type opener struct {
 	opened     [][]byte // the values of the row at hand, by output and proof
 	met        int64    // rows that met the conditions
 	returned   int64
+	sorter     *sorter // nil: rows go on as they come
 
 	*buffers
 	cells   []column   // by output and proof
 	located []*located // the same; shared by those of one row
+}
+
+func (v *Vault) opener(ctx context.Context, pl *plan.Pushed, refinement *Refinement, b *buffers, results []int16, row func([]byte) error) *opener {
+	o := &opener{v: v, buffers: b, ctx: ctx, plan: pl, refinement: refinement, results: results, row: row, outputs: slices.Concat(pl.Outputs, pl.Proofs)}
+	o.cells, o.opened, o.located = make([]column, len(o.outputs)), make([][]byte, len(o.outputs)), places(o.outputs)
+	if refinement != nil && refinement.order != nil {
+		o.sorter = newSorter(refinement)
+	}
+	if pl.Once {
+		o.seen = map[clarus.RowID]bool{}
+	}
+	return o
 }
 
 // buffers hold a batch; statements use them one after the other.
@@ -245,8 +257,15 @@ func (o *opener) release(row [][]byte) error {
 		}
 		o.out = appendDatum(o.out, value)
 	}
+	if o.sorter != nil {
+		return o.sorter.add(o.opened, o.out)
+	}
+	return o.hand(o.out)
+}
+
+func (o *opener) hand(row []byte) error {
 	o.returned++
-	return o.row(o.out)
+	return o.row(row)
 }
 
 // value is the column's value in row at, nil for NULL. next walks along the cells.

@@ -16,6 +16,8 @@ type Refinement struct {
 	columns []int // what it looks at, as in opener.outputs
 	offset  int64
 	limit   int64 // -1: none
+	order   []sortKey
+	most    int // rows that may be kept to be sorted
 }
 
 // truth is a value of SQL's boolean.
@@ -39,9 +41,15 @@ type judge func(row [][]byte) truth
 
 // Refine binds the conditions and the limit of a refine plan. ok is false where a
 // value is spelled as only PostgreSQL reads it, or is an error: the twin knows.
-func Refine(pl *plan.Pushed, args Args) (r *Refinement, ok bool) {
+// most is how many rows may be kept to be sorted.
+func Refine(pl *plan.Pushed, args Args, most int) (r *Refinement, ok bool) {
 	b := &binder{knower: knower{args: args}, looked: map[int]bool{}}
-	r = &Refinement{meets: b.judge(plan.Check{Op: plan.And, Parts: pl.Checks}), limit: b.count(pl.Limit, -1), offset: b.count(pl.Offset, 0)}
+	r = &Refinement{meets: b.judge(plan.Check{Op: plan.And, Parts: pl.Checks}), limit: b.count(pl.Limit, -1), offset: b.count(pl.Offset, 0), most: most}
+	for _, k := range pl.Order {
+		compare, _, _ := pgvalue.Compare(k.Type, k.Type)
+		r.order = append(r.order, sortKey{k, compare})
+		b.looked[k.At] = true
+	}
 	for i := range len(pl.Outputs) + len(pl.Proofs) {
 		if b.looked[i] {
 			r.columns = append(r.columns, i)
@@ -182,6 +190,9 @@ func (o *opener) keeps(row [][]byte) (bool, error) {
 	if r.meets(o.opened) != yes {
 		return false, nil
 	}
+	if r.order != nil {
+		return true, nil
+	}
 	if o.full() {
 		return false, nil
 	}
@@ -203,7 +214,7 @@ func sound(v []byte, typ uint32) error {
 // full reports whether no further row can be one of the result.
 func (o *opener) full() bool {
 	r := o.refinement
-	return r != nil && r.limit >= 0 && o.met-r.offset >= r.limit
+	return r != nil && r.order == nil && r.limit >= 0 && o.met-r.offset >= r.limit
 }
 
 // tag is what the client is told of a result.

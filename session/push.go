@@ -2,11 +2,13 @@ package session
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strings"
 
 	"github.com/clarus-project/clarus/gate"
 	"github.com/clarus-project/clarus/pgvalue"
+	"github.com/clarus-project/clarus/pgwire"
 	"github.com/clarus-project/clarus/plan"
 	"github.com/clarus-project/clarus/run"
 )
@@ -30,7 +32,7 @@ func (s *Session) fitting(p *portal) *portal {
 	if p.st.plan.Class == plan.Push {
 		return p
 	}
-	refinement, ok := run.Refine(p.st.plan.Pushed, p.args())
+	refinement, ok := run.Refine(p.st.plan.Pushed, p.args(), s.host.MaxRows)
 	if !ok {
 		return p.unpushed()
 	}
@@ -73,7 +75,9 @@ func (s *Session) push(ctx context.Context, permit gate.Permit, p *portal, row f
 	}
 	args.Ends = s.ends(p)
 	tag, err := s.host.Vault.Push(ctx, permit, remote, p.st.plan.Pushed, p.refinement, args, p.results(), row)
-	if isServer(err) {
+	if se, ok := errors.AsType[*pgwire.ServerError](err); ok && p.st.plan.Class == plan.Refine {
+		err = run.Explain(s.catalog(), se, nil, run.Row{}) // nothing that it computes fails for any data
+	} else if ok {
 		err = s.passError(err)
 	}
 	return tag, err

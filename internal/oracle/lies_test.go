@@ -22,6 +22,7 @@ func TestLies(t *testing.T) {
 	statements := []string{
 		"SELECT name FROM f_person WHERE name = 'cnryfuzzedname22'", "SELECT max(note) FROM f_person", "INSERT INTO f_person (note) VALUES ('cnryfuzzednote33')",
 		"COPY f_person (note) FROM STDIN", "COPY f_person TO STDOUT", "BEGIN; UPDATE f_visit SET ward = 'cnryfuzzedward33' WHERE id = 1; COMMIT", "SELECT id FROM f_person WHERE id = 1",
+		"SELECT note FROM f_person WHERE note LIKE 'cnryfuzzed%'",
 	}
 	bodies := []string{"", "\x00\x00\x00", "\x00\x01\x00\x00\x00\x01x", "SELECT 1\x00", "SERROR\x00C22012\x00Mfrom afar\x00\x00", "client_encoding\x00LATIN1\x00", "\x00\x00\x00\x03"}
 	for _, kind := range []byte("123ACDEGHIKNRSTVWZcdnstv!") {
