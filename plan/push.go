@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -80,7 +81,7 @@ func (env Env) push(st *analyze.Statement, results []uint32, refines bool) (*Pus
 	if why, ok := env.movable(st, results); !ok {
 		return nil, why
 	}
-	w := &pushWriter{env: env, q: st.Query, refines: refines, tables: map[int]*catalog.Table{}, nullable: map[int]bool{}}
+	w := &pushWriter{env: env, q: st.Query, tables: map[int]*catalog.Table{}, nullable: map[int]bool{}}
 	for i, oid := range st.Query.Tables {
 		t := env.Catalog.Table(oid)
 		if t == nil || t.Relation.RowSecurity {
@@ -88,6 +89,7 @@ func (env Env) push(st *analyze.Statement, results []uint32, refines bool) (*Pus
 		}
 		w.tables[i] = t
 	}
+	w.refines = refines && w.lean()
 	w.write()
 	if w.why != "" {
 		return nil, w.why
@@ -156,24 +158,31 @@ func (w *pushWriter) from() string {
 	}
 	parts := make([]string, len(w.q.From))
 	for i, j := range w.q.From {
-		parts[i] = w.join(j, false)
+		parts[i] = w.join(j, false, true)
 	}
 	return " FROM " + strings.Join(parts, " CROSS JOIN ")
 }
 
-func (w *pushWriter) join(j *analyze.Join, nullable bool) string {
+// join writes a join; free says that what its rows must meet could as well stand
+// in the WHERE clause.
+func (w *pushWriter) join(j *analyze.Join, nullable, free bool) string {
 	if j.Table != 0 {
 		t := w.tables[j.Table]
 		w.nullable[j.Table] = nullable
 		return sqlast.Qualify(t.Schema, t.Physical()) + " AS " + alias(j.Table)
 	}
 	words := map[analyze.JoinKind]string{analyze.Inner: " JOIN ", analyze.Left: " LEFT JOIN ", analyze.Right: " RIGHT JOIN ", analyze.Full: " FULL JOIN "}
-	left := w.join(j.Left, nullable || j.Kind == analyze.Right || j.Kind == analyze.Full)
-	right := w.join(j.Right, nullable || j.Kind == analyze.Left || j.Kind == analyze.Full)
-	on := "true"
-	if j.On != nil {
+	rightOuter, leftOuter := j.Kind == analyze.Right || j.Kind == analyze.Full, j.Kind == analyze.Left || j.Kind == analyze.Full
+	left := w.join(j.Left, nullable || rightOuter, free && !rightOuter)
+	right := w.join(j.Right, nullable || leftOuter, free && !leftOuter)
+	on := ""
+	switch {
+	case j.On != nil && free && j.Kind == analyze.Inner:
+		on = w.condition(j.On)
+	case j.On != nil:
 		on = w.expr(j.On)
 	}
+	on = cmp.Or(on, "true")
 	return "(" + left + words[j.Kind] + right + " ON " + on + ")"
 }
 
@@ -263,7 +272,7 @@ func (w *pushWriter) sort() string {
 	for i, k := range w.q.Sort {
 		e := w.q.Outputs[k.Output].Expr
 		if c := w.protected(e); c != nil {
-			if w.sorts = "it orders by " + c.name(); !w.refines || !w.alone() {
+			if w.sorts = "it orders by " + c.name(); !w.refines {
 				w.fail("%s", w.sorts)
 			}
 			return ""

@@ -46,16 +46,13 @@ type Ordered struct {
 	Descending, NullsFirst bool
 }
 
-// condition writes a WHERE clause. Where the rows are those of one table,
-// conjuncts that the provider cannot evaluate are kept for this side.
+// condition writes a condition of the WHERE clause's. Conjuncts that the provider
+// cannot evaluate are kept for this side.
 func (w *pushWriter) condition(e *analyze.Expr) string {
-	if !w.refines || !w.alone() {
+	if !w.refines {
 		return w.expr(e)
 	}
-	list := []*analyze.Expr{e}
-	if e.Kind == analyze.Conjunction {
-		list = e.Args
-	}
+	list := conjuncts(e)
 	for _, part := range list {
 		if why := w.attempt(part); why != "" {
 			w.kept = append(w.kept, kept{part, why})
@@ -65,7 +62,7 @@ func (w *pushWriter) condition(e *analyze.Expr) string {
 	var written []string
 	for _, part := range list {
 		switch {
-		case slices.ContainsFunc(w.kept, func(k kept) bool { return k.Expr == part }):
+		case w.keeps(part):
 		case len(w.kept) > 0 && !w.total(part):
 			w.kept = append(w.kept, kept{part, "a condition that may fail stands beside one that is evaluated on this side"})
 		default:
@@ -92,6 +89,21 @@ type kept struct {
 	why string
 }
 
+func (w *pushWriter) keeps(e *analyze.Expr) bool {
+	return slices.ContainsFunc(w.kept, func(k kept) bool { return k.Expr == e })
+}
+
+// conjuncts are the parts of a condition; nil has none.
+func conjuncts(e *analyze.Expr) []*analyze.Expr {
+	switch {
+	case e == nil:
+		return nil
+	case e.Kind == analyze.Conjunction:
+		return e.Args
+	}
+	return []*analyze.Expr{e}
+}
+
 // alone reports whether the rows are those of one table.
 func (w *pushWriter) alone() bool { return len(w.q.From) == 1 && w.q.From[0].Table != 0 }
 
@@ -105,7 +117,7 @@ func (w *pushWriter) refine() {
 	if why == "" || w.why != "" {
 		return
 	}
-	if w.grouped || slices.ContainsFunc(w.q.Outputs, func(o analyze.Output) bool { return !w.total(o.Expr) }) {
+	if w.grouped || slices.ContainsFunc(w.q.Outputs, func(o analyze.Output) bool { return !w.total(o.Expr) }) || slices.ContainsFunc(w.q.From, w.fails) {
 		w.fail("%s", why)
 		return
 	}
@@ -135,6 +147,14 @@ func (w *pushWriter) order() {
 		}
 		w.out.Order = append(w.out.Order, Ordered{Term: t, Descending: less.Name == ">", NullsFirst: k.NullsFirst})
 	}
+}
+
+// fails reports whether a join that the provider computes may raise an error.
+func (w *pushWriter) fails(j *analyze.Join) bool {
+	if j.Table != 0 {
+		return false
+	}
+	return w.fails(j.Left) || w.fails(j.Right) || slices.ContainsFunc(conjuncts(j.On), func(e *analyze.Expr) bool { return !w.keeps(e) && !w.total(e) })
 }
 
 // total reports whether an expression has a value for any values of its columns.
