@@ -102,3 +102,47 @@ func TestLikeIsPostgres(t *testing.T) {
 		}
 	}
 }
+
+// TestSumIsPostgres holds Sum against the server's sum and avg over groups of
+// sampled values.
+func TestSumIsPostgres(t *testing.T) {
+	db := startPostgres(t)
+	for i, k := range kinds {
+		switch k.oid {
+		case pgvalue.Int2OID, pgvalue.Int4OID, pgvalue.Int8OID, pgvalue.NumericOID:
+		default:
+			continue
+		}
+		t.Run(k.name, func(t *testing.T) {
+			fill(t, db, i, k, 1500)
+			// Groups of every size, and the edges alone and with others.
+			groups := "(select g, n from generate_series(1, 300) g, lateral (select n from s%d where (n * g) %% (g + 3) < 3 or n between g and g + g %% 4) x) y"
+			from := fmt.Sprintf(groups+" join s%[1]d s using (n)", i)
+			sums := map[string]*pgvalue.Sum{}
+			for _, row := range db.query(t, fmt.Sprintf("select g, encode(%s(v),'hex') from %s", k.send, from)) {
+				if sums[row[0]] == nil {
+					sums[row[0]] = &pgvalue.Sum{}
+				}
+				sums[row[0]].Add(k.oid, unhex(t, row[1]))
+			}
+			rows := db.query(t, "select g, sum(v)::text, avg(v)::text, encode(numeric_send(sum(v)::numeric),'hex'), encode(numeric_send(avg(v)),'hex') from "+from+" group by g")
+			if len(rows) < 300 {
+				t.Fatalf("%d groups", len(rows))
+			}
+			for _, row := range rows {
+				s := sums[row[0]]
+				sum, okSum := s.Numeric()
+				mean, okMean := s.Mean()
+				if !okSum || fmt.Sprintf("%x", sum) != row[3] {
+					t.Errorf("group %s: sum %x, PostgreSQL says %s, %s", row[0], sum, row[3], row[1])
+				}
+				if !okMean || fmt.Sprintf("%x", mean) != row[4] {
+					t.Errorf("group %s: mean %x, PostgreSQL says %s, %s", row[0], mean, row[4], row[2])
+				}
+				if n, ok := s.Int64(); ok && k.oid != pgvalue.NumericOID && fmt.Sprint(n) != row[1] {
+					t.Errorf("group %s: sum %d, PostgreSQL says %s", row[0], n, row[1])
+				}
+			}
+		})
+	}
+}

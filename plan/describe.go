@@ -68,6 +68,9 @@ func (p *Plan) Describe(preview func(Fetch) string) []string {
 		if len(p.Pushed.Checks) > 0 {
 			lines = append(lines, "  Rows that do not meet the condition are left out on this side")
 		}
+		if len(p.Pushed.Folds) > 0 {
+			lines = append(lines, "  Aggregated on this side")
+		}
 		if len(p.Pushed.Order) > 0 {
 			lines = append(lines, "  Sorted on this side")
 		}

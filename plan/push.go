@@ -23,6 +23,7 @@ type Pushed struct {
 
 	Checks        []Check   // what rows must meet beside, on this side
 	Order         []Ordered // how this side sorts the rows
+	Folds         []Fold    // what this side computes of the rows, in place of Outputs
 	Because       string    // why this side does
 	Limit, Offset *Probe    // bigints, of the rows that meet Checks, in order; nil: none
 }
@@ -81,7 +82,7 @@ func (env Env) push(st *analyze.Statement, results []uint32, refines bool) (*Pus
 	if why, ok := env.movable(st, results); !ok {
 		return nil, why
 	}
-	w := &pushWriter{env: env, q: st.Query, tables: map[int]*catalog.Table{}, nullable: map[int]bool{}}
+	w := pushWriter{env: env, q: st.Query, tables: map[int]*catalog.Table{}, nullable: map[int]bool{}}
 	for i, oid := range st.Query.Tables {
 		t := env.Catalog.Table(oid)
 		if t == nil || t.Relation.RowSecurity {
@@ -90,11 +91,17 @@ func (env Env) push(st *analyze.Statement, results []uint32, refines bool) (*Pus
 		w.tables[i] = t
 	}
 	w.refines = refines && w.lean()
-	w.write()
-	if w.why != "" {
-		return nil, w.why
+	folded := w
+	if w.write(); w.why == "" {
+		return &w.out, ""
 	}
-	return &w.out, ""
+	if folded.refines && folded.foldable() {
+		folded.folds = w.why
+		if folded.write(); folded.why == "" {
+			return &folded.out, ""
+		}
+	}
+	return nil, w.why
 }
 
 // A pushWriter writes the provider's statement; why is set by what has to be
@@ -107,6 +114,7 @@ type pushWriter struct {
 	refines  bool       // this side may evaluate conditions
 	kept     []kept     // those that it does
 	sorts    string     // why this side sorts; "": it does not
+	folds    string     // why this side computes aggregates; "": it does not
 	compared []*carried // columns whose tags are compared
 	grouped  bool
 	keys     map[string]bool // SQL of the grouping keys
@@ -132,7 +140,7 @@ func (w *pushWriter) write() {
 	}
 	group := w.group()
 	for i := range w.q.Outputs {
-		if !w.q.Outputs[i].Junk {
+		if !w.q.Outputs[i].Junk && w.folds == "" {
 			w.output(i)
 		}
 	}
@@ -143,11 +151,11 @@ func (w *pushWriter) write() {
 	}
 	sort := w.sort()
 	limit := w.bound(" LIMIT ", w.q.Limit) + w.bound(" OFFSET ", w.q.Offset)
+	w.prove()
+	w.refine()
 	if len(w.fields) == 0 {
 		w.fail("it returns no columns")
 	}
-	w.prove()
-	w.refine()
 	w.out.SQL = "SELECT " + strings.Join(w.fields, ", ") + from + where + group + having + sort + limit
 }
 
@@ -190,6 +198,9 @@ func alias(table int) string { return fmt.Sprintf("t%d", table) }
 
 // group writes GROUP BY, from the statement's own or from DISTINCT.
 func (w *pushWriter) group() string {
+	if w.folds != "" {
+		return ""
+	}
 	keys := w.q.Group
 	w.grouped = len(keys) > 0 || w.q.Having != nil || slices.ContainsFunc(w.q.Outputs, func(o analyze.Output) bool { return aggregates(o.Expr) })
 	if len(w.q.Distinct) > 0 {

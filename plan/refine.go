@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -110,14 +111,15 @@ func (w *pushWriter) alone() bool { return len(w.q.From) == 1 && w.q.From[0].Tab
 // refine adds what the kept conditions and the order need of each row. The columns
 // of the result are computed for more rows than are returned: none may raise an error.
 func (w *pushWriter) refine() {
-	why := w.sorts
+	why := cmp.Or(w.folds, w.sorts)
 	if len(w.kept) > 0 {
 		why = w.kept[0].why
 	}
 	if why == "" || w.why != "" {
 		return
 	}
-	if w.grouped || slices.ContainsFunc(w.q.Outputs, func(o analyze.Output) bool { return !w.total(o.Expr) }) || slices.ContainsFunc(w.q.From, w.fails) {
+	fails := func(o analyze.Output) bool { return w.folds == "" && !w.total(o.Expr) }
+	if w.grouped || slices.ContainsFunc(w.q.Outputs, fails) || slices.ContainsFunc(w.q.From, w.failsJoin) {
 		w.fail("%s", why)
 		return
 	}
@@ -131,6 +133,9 @@ func (w *pushWriter) refine() {
 	}
 	if w.sorts != "" {
 		w.order()
+	}
+	if w.folds != "" {
+		w.fold()
 	}
 	w.out.Because = why
 }
@@ -149,12 +154,12 @@ func (w *pushWriter) order() {
 	}
 }
 
-// fails reports whether a join that the provider computes may raise an error.
-func (w *pushWriter) fails(j *analyze.Join) bool {
+// failsJoin reports whether a join that the provider computes may raise an error.
+func (w *pushWriter) failsJoin(j *analyze.Join) bool {
 	if j.Table != 0 {
 		return false
 	}
-	return w.fails(j.Left) || w.fails(j.Right) || slices.ContainsFunc(conjuncts(j.On), func(e *analyze.Expr) bool { return !w.keeps(e) && !w.total(e) })
+	return w.failsJoin(j.Left) || w.failsJoin(j.Right) || slices.ContainsFunc(conjuncts(j.On), func(e *analyze.Expr) bool { return !w.keeps(e) && !w.total(e) })
 }
 
 // total reports whether an expression has a value for any values of its columns.

@@ -106,8 +106,8 @@ func FuzzRefined(f *testing.F) {
 		if err == nil {
 			err = o.flush()
 		}
-		if err == nil && o.sorter != nil {
-			err = o.sorter.each(o.hand)
+		if err == nil && o.collector != nil {
+			err = o.collector.each(o.hand)
 		}
 		if (err == nil) != sound || sound && rows != 2 {
 			t.Errorf("%x and %x as type %d: %d rows, %v", a, b, typ, rows, err)

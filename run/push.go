@@ -45,8 +45,8 @@ func (v *Vault) stream(ctx context.Context, p provider.Session, pl *plan.Pushed,
 	if err == nil {
 		err = o.flush()
 	}
-	if err == nil && o.sorter != nil {
-		err = o.sorter.each(o.hand)
+	if err == nil && o.collector != nil {
+		err = o.collector.each(o.hand)
 	}
 	return o.tag(tag), err
 }
@@ -87,7 +87,7 @@ type opener struct {
 	opened     [][]byte // the values of the row at hand, by output and proof
 	met        int64    // rows that met the conditions
 	returned   int64
-	sorter     *sorter // nil: rows go on as they come
+	collector  collector // nil: rows go on as they come
 
 	*buffers
 	cells   []column   // by output and proof
@@ -97,13 +97,26 @@ type opener struct {
 func (v *Vault) opener(ctx context.Context, pl *plan.Pushed, refinement *Refinement, b *buffers, results []int16, row func([]byte) error) *opener {
 	o := &opener{v: v, buffers: b, ctx: ctx, plan: pl, refinement: refinement, results: results, row: row, outputs: slices.Concat(pl.Outputs, pl.Proofs)}
 	o.cells, o.opened, o.located = make([]column, len(o.outputs)), make([][]byte, len(o.outputs)), places(o.outputs)
-	if refinement != nil && refinement.order != nil {
-		o.sorter = newSorter(refinement)
+	switch {
+	case refinement == nil:
+	case refinement.order != nil:
+		o.collector = newSorter(refinement)
+	case refinement.folds != nil:
+		o.collector = newFolder(refinement, results)
 	}
 	if pl.Once {
 		o.seen = map[clarus.RowID]bool{}
 	}
 	return o
+}
+
+// A collector takes a result's rows and gives them back at its end, in another
+// form.
+type collector interface {
+	// add takes a row's values by output and proof, and the row for the client. It
+	// keeps neither.
+	add(values [][]byte, body []byte) error
+	each(hand func([]byte) error) error
 }
 
 // buffers hold a batch; statements use them one after the other.
@@ -257,8 +270,8 @@ func (o *opener) release(row [][]byte) error {
 		}
 		o.out = appendDatum(o.out, value)
 	}
-	if o.sorter != nil {
-		return o.sorter.add(o.opened, o.out)
+	if o.collector != nil {
+		return o.collector.add(o.opened, o.out)
 	}
 	return o.hand(o.out)
 }

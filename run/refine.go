@@ -17,6 +17,7 @@ type Refinement struct {
 	offset  int64
 	limit   int64 // -1: none
 	order   []sortKey
+	folds   []fold
 	most    int // rows that may be kept to be sorted
 }
 
@@ -49,6 +50,9 @@ func Refine(pl *plan.Pushed, args Args, most int) (r *Refinement, ok bool) {
 		compare, _, _ := pgvalue.Compare(k.Type, k.Type)
 		r.order = append(r.order, sortKey{k, compare})
 		b.looked[k.At] = true
+	}
+	for _, f := range pl.Folds {
+		r.folds = append(r.folds, b.fold(f))
 	}
 	for i := range len(pl.Outputs) + len(pl.Proofs) {
 		if b.looked[i] {

@@ -66,7 +66,6 @@ func (s *sorter) compare(a, b sortable) int {
 	return cmp.Compare(a.came, b.came)
 }
 
-// add takes a row of which values are the opened columns. Both are copied.
 func (s *sorter) add(values [][]byte, body []byte) error {
 	s.came++
 	row := sortable{came: s.came}

@@ -32,6 +32,11 @@ func (s *Session) fitting(p *portal) *portal {
 	if p.st.plan.Class == plan.Push {
 		return p
 	}
+	for i, f := range p.st.plan.Pushed.Folds {
+		if formats[i] == 0 && !s.writes(f.Type) {
+			return p.unpushed()
+		}
+	}
 	refinement, ok := run.Refine(p.st.plan.Pushed, p.args(), s.host.MaxRows)
 	if !ok {
 		return p.unpushed()
