@@ -25,6 +25,7 @@ var loads = []load{
 	{"point", "push", "select one row by its clear key, two sealed columns"},
 	{"tag", "push", "select one row by a sealed column with equality"},
 	{"hundred", "push", "select 100 rows by a clear range, two sealed columns"},
+	{"range", "refine", "select 10 of 1,000 rows by a sealed range"},
 	{"insert", "direct", "insert one row with two sealed columns"},
 	{"update", "direct", "update a sealed column of one row by its clear key"},
 	{"delete", "direct", "delete one row by its clear key (most are gone)"},
