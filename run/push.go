@@ -224,37 +224,55 @@ func (o *opener) add(body []byte) error {
 	return nil
 }
 
-// flush opens the batch and hands its rows on.
+// flush opens the batch and hands its rows on. What conditions look at is opened
+// first, the rest of those rows only that meet them.
 func (o *opener) flush() error {
+	if o.refinement != nil {
+		if err := o.choose(); err != nil {
+			return err
+		}
+	}
+	if err := o.openAll(func(i int) bool { return o.refinement == nil || !slices.Contains(o.refinement.columns, i) }); err != nil {
+		return err
+	}
+	next := make([]int, len(o.cells))
+	for at, row := range o.rows {
+		o.look(at, row, next)
+		if err := o.release(row); err != nil {
+			return err
+		}
+	}
+	o.rows, o.slab, o.bytes = o.rows[:0], o.slab[:0], o.bytes[:0]
+	return nil
+}
+
+// openAll opens the columns of the batch that are wanted.
+func (o *opener) openAll(wanted func(i int) bool) error {
 	for _, l := range o.located {
 		if l != nil {
 			l.ready = false
 		}
 	}
 	for i := range o.outputs {
-		if o.outputs[i].Attr != nil {
+		if o.outputs[i].Attr != nil && wanted(i) {
 			if err := o.open(i); err != nil {
 				return err
 			}
 		}
 	}
-	next := make([]int, len(o.cells))
-	for at, row := range o.rows {
-		for i := range o.cells {
-			if o.outputs[i].Attr != nil {
-				o.opened[i] = o.cells[i].value(at, &next[i])
-			}
-		}
-		keep, err := o.keeps(row)
-		if err == nil && keep {
-			err = o.release(row)
-		}
-		if err != nil {
-			return err
+	return nil
+}
+
+// look has the values of row at, as far as they were opened, stand in opened. next
+// walks along the cells.
+func (o *opener) look(at int, row [][]byte, next []int) {
+	for i, out := range o.outputs {
+		if out.Attr == nil {
+			o.opened[i] = row[out.At]
+		} else {
+			o.opened[i] = o.cells[i].value(at, &next[i])
 		}
 	}
-	o.rows, o.slab, o.bytes = o.rows[:0], o.slab[:0], o.bytes[:0]
-	return nil
 }
 
 // release hands the row at hand on.

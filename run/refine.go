@@ -2,6 +2,7 @@ package run
 
 import (
 	"encoding/binary"
+	"slices"
 	"strconv"
 
 	"github.com/clarus-project/clarus"
@@ -176,32 +177,57 @@ var operators = map[plan.CheckOp]func(c int) bool{
 	">=": func(c int) bool { return c >= 0 },
 }
 
-// keeps reports whether a row, with its number among those that came, is one of
-// the result.
-func (o *opener) keeps(row [][]byte) (bool, error) {
+// choose opens what conditions look at, and leaves the rows of the batch that are
+// of the result.
+func (o *opener) choose() error {
 	r := o.refinement
-	if r == nil {
-		return true, nil
+	if err := o.openAll(func(i int) bool { return slices.Contains(r.columns, i) }); err != nil {
+		return err
 	}
-	for _, i := range r.columns {
-		if out := o.outputs[i]; out.Attr == nil {
-			if err := sound(row[out.At], o.plan.Columns[out.At].Type); err != nil {
-				return false, err
+	next, kept := make([]int, len(o.cells)), o.rows[:0]
+	var places []int
+	for at, row := range o.rows {
+		for _, i := range r.columns {
+			if out := o.outputs[i]; out.Attr == nil {
+				if err := sound(row[out.At], o.plan.Columns[out.At].Type); err != nil {
+					return err
+				}
 			}
-			o.opened[i] = row[out.At]
+		}
+		if o.look(at, row, next); o.keeps() {
+			kept, places = append(kept, row), append(places, at)
 		}
 	}
-	if r.meets(o.opened) != yes {
-		return false, nil
+	o.rows = kept
+	for _, i := range r.columns {
+		o.cells[i].keep(places)
 	}
-	if r.order != nil {
-		return true, nil
+	return nil
+}
+
+// keep leaves the values of the rows at places, which get new numbers.
+func (c *column) keep(places []int) {
+	n := 0
+	for i, at := range c.rows {
+		if to, ok := slices.BinarySearch(places, at); ok {
+			c.rows[n], c.values[n] = to, c.values[i]
+			n++
+		}
 	}
-	if o.full() {
-		return false, nil
+	c.rows, c.values = c.rows[:n], c.values[:n]
+}
+
+// keeps reports whether the row at hand is one of the result.
+func (o *opener) keeps() bool {
+	r := o.refinement
+	switch {
+	case r.meets(o.opened) != yes || o.full():
+		return false
+	case r.order != nil:
+		return true
 	}
 	o.met++
-	return o.met > r.offset, nil
+	return o.met > r.offset
 }
 
 // sound checks a clear value of the provider's before it is computed with.
