@@ -110,7 +110,7 @@ func (env Env) sequences(st *analyze.Statement, p *Plan, name string) error {
 
 // hidden relations speak of the twin's sessions and databases.
 var hidden = regexp.MustCompile(`^(pg_stat_.*|pg_statio_.*|pg_locks|pg_database|pg_shmem_.*|pg_backend_.*|` +
-	`pg_replication_.*|pg_prepared_.*|pg_cursors|pg_file_settings|pg_hba_.*|pg_ident_.*|pg_largeobject.*|pg_user_mapping.*|pg_subscription.*|pg_publication_tables|pg_config|pg_sequences)$`)
+	`pg_replication_.*|pg_prepared_.*|pg_cursors|pg_file_settings|pg_hba_.*|pg_ident_.*|pg_user_mapping.*|pg_publication_tables|pg_config|pg_sequences)$`)
 
 func (env Env) system(oid uint32) error {
 	if name := env.Relations[oid]; hidden.MatchString(name) {

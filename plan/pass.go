@@ -37,10 +37,16 @@ func (env Env) passable(p *Plan, st *analyze.Statement, results []uint32) (strin
 	if why, ok := env.movable(st, results); !ok {
 		return why, false
 	}
+	if len(p.Reads) > 0 && (len(p.Tables) > 0 || st.Constants || len(st.Params) > 0) {
+		return "a sequence stands beside tables or values", false
+	}
 	mixed := false
 	for i := range st.Relations {
 		r := &st.Relations[i]
 		t := env.Catalog.Table(r.OID)
+		if env.Catalog.Logical.Sequence(r.OID) != nil {
+			continue
+		}
 		if t == nil {
 			return "it uses a view or a system relation", false
 		}
@@ -130,6 +136,16 @@ func rename(p *Plan, a *analyze.Statement, st *sqlast.Statement) (string, bool) 
 		}
 	}
 	names, ctes := c.Relations()
+	sequence := func(n sqlast.Name) *catalog.Sequence {
+		at := slices.IndexFunc(p.Reads, func(s *catalog.Sequence) bool { return s.Name == n.Relation && (n.Schema == "" || n.Schema == s.Schema) })
+		if at < 0 {
+			return nil
+		}
+		return p.Reads[at]
+	}
+	if slices.ContainsFunc(p.Reads, func(s *catalog.Sequence) bool { return s != p.Reads[0] || slices.Contains(ctes, s.Name) }) {
+		return "", false
+	}
 	for _, cte := range ctes {
 		if byName[cte] != nil {
 			return "", false
@@ -137,6 +153,9 @@ func rename(p *Plan, a *analyze.Statement, st *sqlast.Statement) (string, bool) 
 	}
 	for _, n := range names {
 		t := byName[n.Relation]
+		if sequence(n) != nil {
+			continue
+		}
 		if t == nil && (n.Schema != "" || !slices.Contains(ctes, n.Relation)) {
 			return "", false
 		}
@@ -146,6 +165,9 @@ func rename(p *Plan, a *analyze.Statement, st *sqlast.Statement) (string, bool) 
 	}
 	ok := c.Rename(func(n sqlast.Name) (sqlast.Name, bool) {
 		t := byName[n.Relation]
+		if seq := sequence(n); seq != nil {
+			return sqlast.Name{Schema: seq.Schema, Relation: seq.Name}, true
+		}
 		if t == nil {
 			return n, false
 		}

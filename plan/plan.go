@@ -31,18 +31,19 @@ const (
 // A Plan is plain data: what to fetch, from which provider, and who finishes.
 type Plan struct {
 	Class        Class
-	Provider     string           // the only one, or else the one where rows may change or be locked; "" if there is none, or only its run will tell
-	Providers    []string         // all that hold tables which take part
-	SQL          string           // Pass: the statement as the provider gets it
-	Pushed       *Pushed          // Push, Refine: what the provider is asked
-	Write        *Write           // Direct: what the provider is to write
-	Private      *PrivateQuery    // Private: what is asked and told
-	Fetches      []Fetch          // Residual: rows to load on the twin
-	Empty        []*catalog.Table // Residual: tables that take part but whose rows do not matter
-	Targets      []*catalog.Table // tables whose rows may change
-	Actions      []catalog.Action // what foreign keys set off on the twin
-	Locks        bool             // rows are locked: FOR UPDATE and the like
-	Sequences    []uint32         // sequences that may be drawn from or set
+	Provider     string              // the only one, or else the one where rows may change or be locked; "" if there is none, or only its run will tell
+	Providers    []string            // all that hold tables which take part
+	SQL          string              // Pass: the statement as the provider gets it
+	Pushed       *Pushed             // Push, Refine: what the provider is asked
+	Write        *Write              // Direct: what the provider is to write
+	Private      *PrivateQuery       // Private: what is asked and told
+	Fetches      []Fetch             // Residual: rows to load on the twin
+	Empty        []*catalog.Table    // Residual: tables that take part but whose rows do not matter
+	Targets      []*catalog.Table    // tables whose rows may change
+	Actions      []catalog.Action    // what foreign keys set off on the twin
+	Locks        bool                // rows are locked: FOR UPDATE and the like
+	Sequences    []uint32            // sequences that may be drawn from or set
+	Reads        []*catalog.Sequence // sequences that are read like tables: only their provider knows where they stand
 	SetsSequence bool
 	Draws        bool             // asks for the session's last value of a sequence
 	Opaque       bool             // runs code that the plan cannot see through: every table is loaded
@@ -101,7 +102,7 @@ func Make(env Env, list []*analyze.Statement) (*Plan, error) {
 	if err := p.writesAtOne(st, env.Catalog); err != nil {
 		return nil, err
 	}
-	if len(p.Tables) == 0 && len(p.Targets) == 0 && !p.Opaque {
+	if len(p.Tables) == 0 && len(p.Targets) == 0 && !p.Opaque && len(p.Reads) == 0 {
 		p.Class = Twin
 	}
 	return p, nil
@@ -122,6 +123,10 @@ func (env Env) relations(st *analyze.Statement, p *Plan) error {
 			continue // its tables are named too
 		}
 		t := env.Catalog.Table(r.OID)
+		if seq := env.Catalog.Logical.Sequence(r.OID); seq != nil && !r.Locked {
+			p.Reads = append(p.Reads, seq)
+			continue
+		}
 		if t == nil {
 			return clarus.Refuse("the statement reads a relation that is not a table or a view", "Use tables and views.")
 		}

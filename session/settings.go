@@ -136,7 +136,7 @@ var known = map[string]where{
 	"client_encoding": 0, "standard_conforming_strings": 0, "geqo": 0, "enable_seqscan": atTwin | atProvider, "enable_indexscan": atTwin | atProvider,
 	"enable_bitmapscan": atTwin | atProvider, "enable_hashjoin": atTwin | atProvider, "enable_mergejoin": atTwin | atProvider, "enable_nestloop": atTwin | atProvider,
 	"random_page_cost": atTwin | atProvider, "synchronize_seqscans": atProvider, "jit": atTwin | atProvider, "max_parallel_workers_per_gather": atTwin | atProvider, "force_parallel_mode": 0,
-	purposeSetting: atTwin, "gin_fuzzy_search_limit": 0, "idle_session_timeout": 0, "transaction_timeout": 0,
+	purposeSetting: atTwin, "restrict_nonsystem_relation_kind": atTwin, "gin_fuzzy_search_limit": 0, "idle_session_timeout": 0, "transaction_timeout": 0,
 }
 
 // effect is where a setting takes effect.

@@ -158,6 +158,9 @@ func (s *Session) mean(ctx context.Context, c *twin.Conn, p *statement) ([]*anal
 		return nil, err
 	}
 	p.params, p.fields, p.made, p.edition = a.Params, a.Fields, s.catalog(), s.settings.edition
+	if st, other, read, ok := s.withDatabases(c, p, list); ok {
+		p.st, a, list = st, other, read
+	}
 	if len(list) == 1 && slices.Contains(list[0].SQLValues, analyze.CurrentCatalog) {
 		// Its value would be the name of a database of the twin. The columns keep their names.
 		var ok bool
@@ -203,6 +206,9 @@ func (s *Session) choose(env plan.Env, list []*analyze.Statement, st *sqlast.Sta
 		results = append(results, f.Type)
 	}
 	p.TryPass(s.env(), list, st, results)
+	if len(p.Reads) > 0 && p.Class != plan.Pass {
+		return nil, clarus.Refuse("a sequence is read beside what is answered on this side", "Read it by a statement of its own.")
+	}
 	p.TryPush(s.env(), list, results)
 	p.TryWrite(s.env(), list, results)
 	return p, nil
@@ -327,14 +333,16 @@ func (s *Session) asked(p *statement) gate.Request {
 	if action, ok := actions[p.st.Kind]; ok {
 		r.Action = action
 	}
-	if p.plan == nil {
-		r.Providers = []string{s.db.Provider.Name()}
+	if r.Providers = []string{s.db.Provider.Name()}; p.plan == nil {
 		return r
 	}
 	if p.datasets == nil {
 		p.datasets = datasetNames(p.plan.Tables)
 	}
-	r.Class, r.Datasets, r.Providers = classes[p.plan.Class], p.datasets, p.plan.Providers
+	r.Class, r.Datasets = classes[p.plan.Class], p.datasets
+	if len(p.plan.Reads) == 0 {
+		r.Providers = p.plan.Providers
+	}
 	return r
 }
 

@@ -22,10 +22,17 @@ type Argument struct {
 }
 
 // SetConfigs returns the calls of set_config if there are any, and each is an
-// entry of the list of a SELECT that makes one row, so that it happens once.
+// entry of the list of a SELECT that makes one row, so that it happens once, or
+// the one of a setting that is looked for by its name.
 func (s *Statement) SetConfigs() []ConfigCall {
+	if s.callsOf("set_config") == 0 {
+		return nil
+	}
+	if call, ok := s.configIfKnown(); ok {
+		return []ConfigCall{call}
+	}
 	list, ok := s.oneRow()
-	if !ok || s.callsOf("set_config") == 0 {
+	if !ok {
 		return nil
 	}
 	var calls []ConfigCall
@@ -47,13 +54,42 @@ func (s *Statement) SetConfigs() []ConfigCall {
 	return calls
 }
 
+// configIfKnown reads SELECT set_config(name, value, local) FROM pg_settings WHERE
+// name = 'constant', by which pg_dump makes a setting that older servers lack.
+func (s *Statement) configIfKnown() (ConfigCall, bool) {
+	q := s.tree().GetSelectStmt()
+	if !plainSelect(q) || q.WithClause != nil || len(q.FromClause) != 1 || len(q.TargetList) != 1 || s.callsOf("set_config") != 1 {
+		return ConfigCall{}, false
+	}
+	from, call, where := q.FromClause[0].GetRangeVar(), q.TargetList[0].GetResTarget().GetVal().GetFuncCall(), q.WhereClause.GetAExpr()
+	if from.GetRelname() != "pg_settings" || from.Alias != nil || from.Schemaname != "" && from.Schemaname != "pg_catalog" ||
+		functionName(call) != "set_config" || len(call.Args) != 3 || !isName(call.Args[0]) ||
+		where.GetKind() != pg.A_Expr_Kind_AEXPR_OP || len(where.Name) != 1 || where.Name[0].GetString_().GetSval() != "=" || !isName(where.Lexpr) {
+		return ConfigCall{}, false
+	}
+	name, ok := argument(where.Rexpr)
+	local, okLocal := argument(call.Args[2])
+	_, okValue := argument(call.Args[1])
+	return ConfigCall{0, name, local}, ok && okLocal && okValue
+}
+
+// isName reports whether an expression is the column name.
+func isName(n *pg.Node) bool {
+	fields := n.GetColumnRef().GetFields()
+	return len(fields) == 1 && fields[0].GetString_().GetSval() == "name"
+}
+
 // oneRow returns the list of a SELECT that makes exactly one row, unless the
 // list itself returns sets.
 func (s *Statement) oneRow() ([]*pg.Node, bool) {
 	q := s.tree().GetSelectStmt()
-	ok := q != nil && q.Op == pg.SetOperation_SETOP_NONE && len(q.FromClause) == 0 && q.WhereClause == nil && len(q.GroupClause) == 0 &&
-		q.HavingClause == nil && q.LimitCount == nil && q.LimitOffset == nil && len(q.ValuesLists) == 0 && len(q.DistinctClause) == 0 && q.IntoClause == nil
-	return q.GetTargetList(), ok
+	return q.GetTargetList(), plainSelect(q) && len(q.FromClause) == 0 && q.WhereClause == nil
+}
+
+// plainSelect reports whether a SELECT has nothing but a list, FROM and WHERE.
+func plainSelect(q *pg.SelectStmt) bool {
+	return q != nil && q.Op == pg.SetOperation_SETOP_NONE && len(q.GroupClause) == 0 && q.HavingClause == nil && q.LimitCount == nil && q.LimitOffset == nil &&
+		len(q.ValuesLists) == 0 && len(q.DistinctClause) == 0 && q.IntoClause == nil
 }
 
 func (s *Statement) callsOf(name string) (n int) {

@@ -80,6 +80,7 @@ func TestEmptyTexts(t *testing.T) {
 func takeApart(s *Statement) {
 	_, _ = s.Clone()
 	s.SetConfigs()
+	s.Substituted("pg_database", "SELECT 1 AS oid")
 	s.Advisory()
 	s.WithoutCatalog()
 	s.Writes()

@@ -1,6 +1,10 @@
 package sqlast
 
 import (
+	"maps"
+	"regexp"
+	"slices"
+
 	pg "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -98,4 +102,45 @@ func (s *Statement) Rename(to func(Name) (Name, bool)) bool {
 		}
 	})
 	return ok
+}
+
+// Substituted returns the statement with a sub-query in place of a system
+// relation; ok is false where it cannot be put there as the text is written, or
+// where the name may mean something else.
+func (s *Statement) Substituted(relation, query string) (t *Statement, ok bool) {
+	c, err := s.Clone()
+	if err != nil {
+		return nil, false
+	}
+	name := regexp.MustCompile(`(?i)^("?pg_catalog"?\s*\.\s*)?"?` + relation + `"?`)
+	named := map[int]bool{} // whether it has an alias, by where it stands
+	c.rangeVars(func(v *pg.RangeVar) {
+		if v.Relname == relation && (v.Schemaname == "" || v.Schemaname == "pg_catalog") {
+			named[int(v.Location)] = v.Alias != nil
+		}
+	})
+	if _, ctes := c.Relations(); len(named) == 0 || slices.Contains(ctes, relation) {
+		return nil, false
+	}
+	text := s.Text
+	for _, at := range slices.Backward(slices.Sorted(maps.Keys(named))) {
+		if at < 0 || at > len(text) {
+			return nil, false
+		}
+		old := name.FindString(text[at:])
+		alias := ""
+		if !named[at] {
+			alias = " AS " + relation
+		}
+		text = text[:at] + "(" + query + ")" + alias + text[at+len(old):]
+		if old == "" {
+			return nil, false
+		}
+	}
+	list, err := Parse(text)
+	if err != nil || len(list) != 1 {
+		return nil, false
+	}
+	list[0].Offset = s.Offset
+	return list[0], true
 }

@@ -193,5 +193,8 @@ func (c *Conn) revoke(deny func(name string) bool) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return c.Do("REVOKE EXECUTE ON FUNCTION " + strings.Join(list, ", ") + " FROM PUBLIC")
+	return c.Do("REVOKE EXECUTE ON FUNCTION "+strings.Join(list, ", ")+" FROM PUBLIC",
+		// pg_dump writes what differs from the privileges that PostgreSQL was made with.
+		"DELETE FROM pg_catalog.pg_init_privs i USING pg_catalog.pg_proc p WHERE i.classoid = 'pg_catalog.pg_proc'::regclass AND i.objoid = p.oid AND p.oid < 16384",
+		"INSERT INTO pg_catalog.pg_init_privs SELECT oid, 'pg_catalog.pg_proc'::regclass, 0, 'i', proacl FROM pg_catalog.pg_proc WHERE oid < 16384 AND proacl IS NOT NULL")
 }

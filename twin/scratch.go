@@ -103,6 +103,7 @@ BEGIN
 END $$`,
 		"CREATE EVENT TRIGGER clarus_schema ON ddl_command_start EXECUTE FUNCTION pg_clarus.keep_schema()",
 		"ALTER EVENT TRIGGER clarus_schema ENABLE ALWAYS",
+		"ALTER EXTENSION plpgsql ADD EVENT TRIGGER clarus_schema", // pg_dump leaves out what belongs to an extension
 		// What follows reads past privileges and row security, in the user's own
 		// transaction. Only who has the token, which Clarus makes for each scratch
 		// database, may call it.
@@ -117,6 +118,9 @@ BEGIN
   RETURN QUERY EXECUTE query;
 END $$`,
 		"GRANT USAGE ON SCHEMA pg_clarus TO PUBLIC",
+		// PostgreSQL's own view names databases too. There are no labels: SECURITY LABEL is refused.
+		`CREATE OR REPLACE VIEW pg_catalog.pg_seclabels AS SELECT objoid, classoid, objsubid, NULL::text AS objtype, NULL::oid AS objnamespace, NULL::text COLLATE "C" AS objname, provider, label
+FROM pg_catalog.pg_seclabel`,
 	}
 	return append(list, settingsFurniture()...)
 }
