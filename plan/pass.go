@@ -137,7 +137,9 @@ func rename(p *Plan, a *analyze.Statement, st *sqlast.Statement) (string, bool) 
 	}
 	names, ctes := c.Relations()
 	sequence := func(n sqlast.Name) *catalog.Sequence {
-		at := slices.IndexFunc(p.Reads, func(s *catalog.Sequence) bool { return s.Name == n.Relation && (n.Schema == "" || n.Schema == s.Schema) })
+		at := slices.IndexFunc(p.Reads, func(s *catalog.Sequence) bool {
+			return s.Name == n.Relation && (n.Schema == "" || n.Schema == s.Schema)
+		})
 		if at < 0 {
 			return nil
 		}
