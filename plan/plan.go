@@ -124,6 +124,9 @@ func (env Env) relations(st *analyze.Statement, p *Plan) error {
 		}
 		t := env.Catalog.Table(r.OID)
 		if seq := env.Catalog.Logical.Sequence(r.OID); seq != nil && !r.Locked {
+			if slices.ContainsFunc(r.Selected, func(num int16) bool { return num < 0 }) {
+				return clarus.Refuse("system columns of "+seq.Schema+"."+seq.Name+" are not supported", "They would be the provider's.")
+			}
 			p.Reads = append(p.Reads, seq)
 			continue
 		}

@@ -206,8 +206,11 @@ func (s *Session) choose(env plan.Env, list []*analyze.Statement, st *sqlast.Sta
 		results = append(results, f.Type)
 	}
 	p.TryPass(s.env(), list, st, results)
-	if len(p.Reads) > 0 && p.Class != plan.Pass {
-		return nil, clarus.Refuse("a sequence is read beside what is answered on this side", "Read it by a statement of its own.")
+	if len(p.Reads) > 0 {
+		if p.Class != plan.Pass {
+			return nil, clarus.Refuse("a sequence is read beside what is answered on this side", "Read it by a statement of its own.")
+		}
+		p.Provider, p.Providers = s.db.Provider.Name(), []string{s.db.Provider.Name()}
 	}
 	p.TryPush(s.env(), list, results)
 	p.TryWrite(s.env(), list, results)
@@ -333,16 +336,14 @@ func (s *Session) asked(p *statement) gate.Request {
 	if action, ok := actions[p.st.Kind]; ok {
 		r.Action = action
 	}
-	if r.Providers = []string{s.db.Provider.Name()}; p.plan == nil {
+	if p.plan == nil {
+		r.Providers = []string{s.db.Provider.Name()}
 		return r
 	}
 	if p.datasets == nil {
 		p.datasets = datasetNames(p.plan.Tables)
 	}
-	r.Class, r.Datasets = classes[p.plan.Class], p.datasets
-	if len(p.plan.Reads) == 0 {
-		r.Providers = p.plan.Providers
-	}
+	r.Class, r.Datasets, r.Providers = classes[p.plan.Class], p.datasets, p.plan.Providers
 	return r
 }
 

@@ -49,7 +49,7 @@ func TestDBA(t *testing.T) {
 SELECT is_called, s.last_value FROM public.dba_seq s; SELECT last_value, is_called FROM dba_id_seq; BEGIN; SELECT nextval('dba_seq'); ROLLBACK; SELECT last_value FROM dba_seq;
 BEGIN; CREATE SEQUENCE dba_other; SELECT last_value, is_called FROM dba_other; ROLLBACK; ALTER SEQUENCE dba_seq RENAME TO dba_named; SELECT last_value + last_value AS twice FROM dba_named;
 DROP SEQUENCE dba_named;`)
-		for _, sql := range []string{"SELECT last_value FROM dba_id_seq, dba", "SELECT last_value FROM dba_id_seq WHERE last_value > 5", "SELECT 'cnrydbaseq7x2' FROM dba_id_seq",
+		for _, sql := range []string{"SELECT last_value FROM dba_id_seq, dba", "SELECT last_value FROM dba_id_seq WHERE last_value > 5", "SELECT 'cnrydbaseq7x2' FROM dba_id_seq", "SELECT tableoid, last_value FROM dba_id_seq", "SELECT xmin FROM dba_id_seq",
 			"SELECT (SELECT last_value FROM dba_id_seq) FROM dba"} {
 			if _, err := rows(connect(t, i.Target), sql); codeOf(err) != "0A000" {
 				t.Errorf("%s: %v", sql, err)
