@@ -69,7 +69,7 @@ func (env Env) functions(st *analyze.Statement, p *Plan) error {
 		case denied.MatchString(f.Name):
 			return clarus.Refuse("function "+f.Name+" is not supported through Clarus", "It would speak of this side's own server, not of yours.")
 		case opaque.MatchString(f.Name):
-			p.Opaque = true
+			p.Opaque, p.Calls = true, true
 		case f.Name == "setval":
 			p.SetsSequence = true
 		}
@@ -111,6 +111,12 @@ func (env Env) sequences(st *analyze.Statement, p *Plan, name string) error {
 // hidden relations speak of the twin's sessions and databases.
 var hidden = regexp.MustCompile(`^(pg_stat_.*|pg_statio_.*|pg_locks|pg_database|pg_shmem_.*|pg_backend_.*|` +
 	`pg_replication_.*|pg_prepared_.*|pg_cursors|pg_file_settings|pg_hba_.*|pg_ident_.*|pg_user_mapping.*|pg_publication_tables|pg_config|pg_sequences)$`)
+
+// Hidden reports whether a system relation is kept from users' own code too.
+func Hidden(name string) bool { return hidden.MatchString(name) && !shown.MatchString(name) }
+
+// shown are hidden relations whose functions Clarus itself calls in a user's name.
+var shown = regexp.MustCompile(`^(pg_cursors|pg_prepared_statements)$`)
 
 func (env Env) system(oid uint32) error {
 	if name := env.Relations[oid]; hidden.MatchString(name) {

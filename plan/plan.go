@@ -48,6 +48,7 @@ type Plan struct {
 	Draws        bool             // asks for the session's last value of a sequence
 	Opaque       bool             // runs code that the plan cannot see through: every table is loaded
 	Calls        bool             // calls functions made by users, which may write: changes to every loaded table are recorded
+	ReadOnly     bool             // it runs in a READ ONLY transaction: what functions write is an error on the twin
 	Settings     bool             // asks for the session's settings
 	Why          string           // why no better class was possible
 	Tables       []*catalog.Table // all tables that take part, for the audit
@@ -223,6 +224,9 @@ func (p *Plan) include(t *catalog.Table) {
 
 // Recorded are the tables whose changes on the twin are carried over.
 func (p *Plan) Recorded() []*catalog.Table {
+	if p.ReadOnly {
+		return nil
+	}
 	if !p.Calls {
 		return p.Targets
 	}
@@ -235,7 +239,7 @@ func (p *Plan) Recorded() []*catalog.Table {
 
 // Effects reports whether the statement may do more at the provider than read.
 func (p *Plan) Effects() bool {
-	return len(p.Targets) > 0 || p.Locks || p.Calls || len(p.Sequences) > 0 || p.SetsSequence
+	return !p.ReadOnly && (len(p.Targets) > 0 || p.Locks || p.Calls || len(p.Sequences) > 0 || p.SetsSequence)
 }
 
 // Whole is the plan that loads every table whole: for code that turned out to
@@ -247,6 +251,20 @@ func (p *Plan) Whole(env Env) *Plan {
 	q.Opaque, q.Calls = true, true
 	env.act(nil, &q)
 	q.place()
+	return &q
+}
+
+// Followed is the plan that has the twin answer, with the sequences that are read
+// standing there where they stand at the provider.
+func (p *Plan) Followed() *Plan {
+	q := *p
+	q.Class = Residual
+	if len(q.Reads) > 0 {
+		q.ReadOnly = true
+	}
+	for _, s := range q.Reads {
+		q.Sequences = append(q.Sequences, s.OID)
+	}
 	return &q
 }
 

@@ -125,7 +125,7 @@ func (s *Session) judged(ctx context.Context, p *portal, row func([]byte) error)
 	if err := s.mayDo(p.st); err != nil {
 		return "", s.refused(ctx, p.st.st, err)
 	}
-	if err := s.writable(ctx, p.st); err != nil {
+	if p, err = s.writable(ctx, p); err != nil {
 		return "", err
 	}
 	request := s.asked(p.st)

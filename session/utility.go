@@ -434,21 +434,20 @@ func (s *Session) copyOut(ctx context.Context, permit gate.Permit, p *portal, fo
 	if q.plan == nil || q.configs != nil || q.st != list[0] {
 		return "", clarus.Refuse("COPY of this statement is not supported", "Copy a query.")
 	}
-	if err := s.writable(ctx, q); err != nil {
+	read, err := s.writable(ctx, &portal{st: q})
+	if err != nil {
 		return "", err
 	}
-	pl := *q.plan
-	pl.Class = plan.Residual
-	j, err := s.job(ctx, permit, &pl)
+	pl := read.st.plan.Followed()
+	j, err := s.job(ctx, permit, pl)
 	if err != nil {
 		return "", err
 	}
 	w := s.client.W()
 	send := func(f pgwire.Frame) error { w.Frame(f); return w.Err() }
 	var kept []pgwire.Frame
-	effects := len(pl.Targets) > 0 || pl.Locks || len(pl.Sequences) > 0
 	tag, err := j.Run(ctx, func(c *twin.Conn, _ func([]byte) error) (string, error) {
-		if !effects {
+		if !pl.Effects() {
 			return c.CopyOut(form.Text, send)
 		}
 		kept = nil // what an earlier run over older rows made

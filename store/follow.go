@@ -58,7 +58,7 @@ func (d *Database) start(ctx context.Context, locale []string, h *history) (s *t
 	}
 	d.mu.Unlock()
 	if v == nil {
-		base, err := d.Twin.First(ctx, d.Name, locale[0], locale[1], plan.Denied)
+		base, err := d.Twin.First(ctx, d.Name, locale[0], locale[1], twin.Kept{Functions: plan.Denied, Relations: plan.Hidden})
 		if err != nil {
 			return nil, 0, err
 		}

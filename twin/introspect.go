@@ -178,23 +178,45 @@ func (c *Conn) each(sql string, row func(oid uint32, r []string)) error {
 	return err
 }
 
-// revoke keeps users' code from calling built-in functions.
-func (c *Conn) revoke(deny func(name string) bool) error {
-	rows, err := c.Rows("SELECT proname, oid::regprocedure FROM pg_catalog.pg_proc WHERE oid < 16384 AND prokind = 'f'")
+// Kept says which of PostgreSQL's own objects users' code may not use.
+type Kept struct {
+	Functions, Relations func(name string) bool
+}
+
+// revoke keeps them from it. pg_dump writes what differs from the privileges that
+// PostgreSQL was made with, so these are changed too.
+func (c *Conn) revoke(kept Kept) error {
+	functions, err := c.named("SELECT proname, oid::regprocedure FROM pg_catalog.pg_proc WHERE oid < 16384 AND prokind = 'f'", kept.Functions)
 	if err != nil {
 		return err
 	}
-	var list []string
+	relations, err := c.named("SELECT relname, oid::regclass FROM pg_catalog.pg_class WHERE oid < 16384 AND relkind IN ('r', 'v')", kept.Relations)
+	if err != nil {
+		return err
+	}
+	var statements []string
+	if len(functions) > 0 {
+		statements = append(statements, "REVOKE EXECUTE ON FUNCTION "+strings.Join(functions, ", ")+" FROM PUBLIC")
+	}
+	if len(relations) > 0 {
+		statements = append(statements, "REVOKE ALL ON "+strings.Join(relations, ", ")+" FROM PUBLIC")
+	}
+	for _, catalog := range []string{"pg_proc", "pg_class"} {
+		acl := map[string]string{"pg_proc": "proacl", "pg_class": "relacl"}[catalog]
+		statements = append(statements,
+			"DELETE FROM pg_catalog.pg_init_privs i USING pg_catalog."+catalog+" o WHERE i.classoid = 'pg_catalog."+catalog+"'::regclass AND i.objsubid = 0 AND i.objoid = o.oid AND o.oid < 16384",
+			"INSERT INTO pg_catalog.pg_init_privs SELECT oid, 'pg_catalog."+catalog+"'::regclass, 0, 'i', "+acl+" FROM pg_catalog."+catalog+" WHERE oid < 16384 AND "+acl+" IS NOT NULL")
+	}
+	return c.Do(statements...)
+}
+
+// named lists the second column of a query where the first is wanted.
+func (c *Conn) named(sql string, wanted func(string) bool) (list []string, err error) {
+	rows, err := c.Rows(sql)
 	for _, r := range rows {
-		if deny(r[0]) {
+		if wanted(r[0]) {
 			list = append(list, r[1])
 		}
 	}
-	if len(list) == 0 {
-		return nil
-	}
-	return c.Do("REVOKE EXECUTE ON FUNCTION "+strings.Join(list, ", ")+" FROM PUBLIC",
-		// pg_dump writes what differs from the privileges that PostgreSQL was made with.
-		"DELETE FROM pg_catalog.pg_init_privs i USING pg_catalog.pg_proc p WHERE i.classoid = 'pg_catalog.pg_proc'::regclass AND i.objoid = p.oid AND p.oid < 16384",
-		"INSERT INTO pg_catalog.pg_init_privs SELECT oid, 'pg_catalog.pg_proc'::regclass, 0, 'i', proacl FROM pg_catalog.pg_proc WHERE oid < 16384 AND proacl IS NOT NULL")
+	return list, err
 }

@@ -67,7 +67,7 @@ func startTwin(t *testing.T) *Server {
 // replayed is a new database in which statements ran.
 func replayed(t *testing.T, srv *Server, statements []string) *Scratch {
 	t.Helper()
-	v, err := srv.First(t.Context(), "app", "C.UTF-8", "C.UTF-8", func(name string) bool { return name == "pg_sleep" })
+	v, err := srv.First(t.Context(), "app", "C.UTF-8", "C.UTF-8", Kept{func(name string) bool { return name == "pg_sleep" }, func(string) bool { return false }})
 	if err != nil {
 		t.Fatal(err)
 	}

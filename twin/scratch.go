@@ -32,9 +32,8 @@ type Version struct {
 }
 
 // First makes the template of an empty database in the locale of the provider.
-// name is the logical database's name. Users' code may not call the built-in
-// functions that deny names.
-func (s *Server) First(ctx context.Context, name, collate, ctype string, deny func(function string) bool) (*Version, error) {
+// name is the logical database's name, kept what users' code may not use.
+func (s *Server) First(ctx context.Context, name, collate, ctype string, kept Kept) (*Version, error) {
 	life := s.born()
 	db := s.name("tpl")
 	err := s.administer(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE %s LC_CTYPE %s OWNER %s",
@@ -50,7 +49,7 @@ func (s *Server) First(ctx context.Context, name, collate, ctype string, deny fu
 	if err := c.Do(furniture(name)...); err != nil {
 		return nil, err
 	}
-	if err := c.revoke(deny); err != nil {
+	if err := c.revoke(kept); err != nil {
 		return nil, err
 	}
 	return &Version{srv: s, life: life, template: db, ready: make(chan *Scratch, 1), holders: 1}, nil

@@ -12,7 +12,7 @@ import (
 // as what the new server says of the old one's databases.
 func TestReplaced(t *testing.T) {
 	s := startTwin(t)
-	v, err := s.First(t.Context(), "shop", "C.UTF-8", "C.UTF-8", func(string) bool { return false })
+	v, err := s.First(t.Context(), "shop", "C.UTF-8", "C.UTF-8", Kept{func(string) bool { return false }, func(string) bool { return false }})
 	if err != nil {
 		t.Fatal(err)
 	}
