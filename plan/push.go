@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clarus-project/clarus"
 	"github.com/clarus-project/clarus/analyze"
 	"github.com/clarus-project/clarus/catalog"
 	"github.com/clarus-project/clarus/sqlast"
@@ -65,6 +66,9 @@ func (p *Plan) TryPush(env Env, list []*analyze.Statement, results []uint32) {
 		return
 	}
 	pushed, why := env.push(list[0], results, true)
+	if pushed != nil && pushed.Because != "" && slices.ContainsFunc(p.Fetches, narrowed) {
+		pushed, why = nil, pushed.Because // fetching by the carrier brings less
+	}
 	if pushed == nil {
 		p.Why += "; not pushed because " + why
 		return
@@ -72,6 +76,12 @@ func (p *Plan) TryPush(env Env, list []*analyze.Statement, results []uint32) {
 	if p.Class, p.Pushed = Push, pushed; pushed.Because != "" {
 		p.Class = Refine
 	}
+}
+
+// narrowed reports whether a fetch compares a carrier that a pushed statement does
+// not: one of another technique than the equality tag.
+func narrowed(f Fetch) bool {
+	return slices.ContainsFunc(Proofs(f.Where), func(p Proof) bool { return !p.Carrier.Is(clarus.Equality) })
 }
 
 // push writes a statement for carriers, with refines leaving conditions to this side.
