@@ -66,7 +66,12 @@ func (f *folder) add(values [][]byte, _ []byte) error {
 		case "sum", "avg":
 			s.sum.Add(a.Over.Type, v)
 		case "min", "max":
-			if s.best == nil || (a.Func == "min") == (a.compare(v, s.best) < 0) && a.compare(v, s.best) != 0 {
+			better := s.best == nil
+			if !better {
+				c := a.compare(v, s.best)
+				better = a.Func == "min" && c < 0 || a.Func == "max" && c > 0
+			}
+			if better {
 				s.best = bytes.Clone(v)
 			}
 		}
@@ -81,12 +86,9 @@ func (f *folder) each(hand func([]byte) error) error {
 		if err != nil {
 			return err
 		}
-		if v != nil && f.results[i] == 0 {
-			text, ok := pgvalue.Text(f.folds[i].Type, v)
-			if !ok {
-				return &clarus.Error{Op: "refine", Kind: clarus.Internal, Msg: "a value has no text form"}
-			}
-			v = text
+		v, ok := formatted(v, f.folds[i].Type, f.results[i])
+		if !ok {
+			return &clarus.Error{Op: "refine", Attr: f.folds[i].Func, Kind: clarus.Internal, Msg: "a value has no text form"}
 		}
 		row = appendDatum(row, v)
 	}

@@ -281,9 +281,9 @@ func (o *opener) release(row [][]byte) error {
 	for i, out := range o.plan.Outputs {
 		value := row[out.At]
 		if out.Attr != nil {
-			var err error
-			if value, err = formatted(o.opened[i], out, o.results[i]); err != nil {
-				return err
+			var ok bool
+			if value, ok = formatted(o.opened[i], out.Attr.Type, o.results[i]); !ok {
+				return &clarus.Error{Op: "push", Attr: out.Table.Name + "." + out.Attr.Name, Kind: clarus.Internal, Msg: "a value has no text form"}
 			}
 		}
 		o.out = appendDatum(o.out, value)
@@ -309,16 +309,12 @@ func (c *column) value(at int, next *int) []byte {
 	return v
 }
 
-// formatted is a value in the client's format.
-func formatted(v []byte, out plan.PushedOutput, format int16) ([]byte, error) {
+// formatted is a value in the client's format, if this side can write it so.
+func formatted(v []byte, typ uint32, format int16) ([]byte, bool) {
 	if format == 1 || v == nil {
-		return v, nil
+		return v, true
 	}
-	text, ok := pgvalue.Text(out.Attr.Type, v)
-	if !ok {
-		return nil, &clarus.Error{Op: "push", Attr: out.Table.Name + "." + out.Attr.Name, Kind: clarus.Internal, Msg: "a value has no text form"}
-	}
-	return text, nil
+	return pgvalue.Text(typ, v)
 }
 
 // open opens one output's cells of the batch.
